@@ -36,9 +36,7 @@ uint64_t operator/(Bytes a, Bytes b) {
 
 Bytes MinusOrZero(Bytes a, Bytes b) { return a > b ? a - b : Bytes(); }
 
-Bytes RoundUp(Bytes a, Bytes unit) {
-  return unit * (a / unit + (a.in_bytes() % unit.in_bytes() != 0 ? 1 : 0));
-}
+Bytes RoundUp(Bytes a, Bytes unit) { return unit * (a / unit + (a.in_bytes() % unit.in_bytes() != 0 ? 1 : 0)); }
 
 std::string ToString(Bytes bytes) {
   const uint64_t n = bytes.in_bytes();
@@ -55,8 +53,10 @@ std::ostream& operator<<(std::ostream& os, Bytes bytes) { return os << ToString(
 
 absl::StatusOr<Bytes> ParseBytes(absl::string_view text) {
   const auto bad = [&] {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "'", text, "' is no size: write a number and a unit, like 40GiB, 512MiB or 1.5G (also KiB, TiB; GB is 10^9)"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text,
+                     "' is no size: write a number and a unit, like 40GiB, 512MiB or 1.5G (also "
+                     "KiB, TiB; GB is 10^9)"));
   };
   absl::string_view rest = absl::StripAsciiWhitespace(text);
   size_t digits = 0;

@@ -11,8 +11,9 @@
 
 namespace kvbroker {
 
-// An amount of memory. A type of its own, so that bytes, slots and extents cannot be mixed up: only the sums that make
-// sense compile. Sums and products past 2^64 and differences below zero are broken invariants and abort.
+// An amount of memory. A type of its own, so that bytes, slots and extents cannot be mixed up: only
+// the sums that make sense compile. Sums and products past 2^64 and differences below zero are
+// broken invariants and abort.
 class Bytes {
  public:
   constexpr Bytes() = default;
@@ -49,8 +50,9 @@ Bytes RoundUp(Bytes a, Bytes unit);
 std::string ToString(Bytes bytes);
 std::ostream& operator<<(std::ostream& os, Bytes bytes);
 
-// Reads "40GiB", "1.5 GiB", "512M", "40GB" or "4096". KiB MiB GiB TiB, and K M G T alike, count in 1024; KB MB GB TB in
-// 1000; a number alone is in bytes. INVALID_ARGUMENT names the text and says what is accepted.
+// Reads "40GiB", "1.5 GiB", "512M", "40GB" or "4096". KiB MiB GiB TiB, and K M G T alike, count in
+// 1024; KB MB GB TB in 1000; a number alone is in bytes. INVALID_ARGUMENT names the text and says
+// what is accepted.
 absl::StatusOr<Bytes> ParseBytes(absl::string_view text);
 
 }  // namespace kvbroker

@@ -8,7 +8,8 @@
 
 namespace kvbroker {
 
-// A number that names something of one kind. Zero names nothing. Numbers of different kinds do not convert.
+// A number that names something of one kind. Zero names nothing. Numbers of different kinds do not
+// convert.
 template <typename Kind>
 class Id {
  public:

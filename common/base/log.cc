@@ -15,10 +15,9 @@ void Log(LogLevel level, absl::string_view message) {
   static constexpr const char* kPriorities[] = {"<6>", "<4>", "<3>"};
   static constexpr const char* kNames[] = {"", "warning: ", "error: "};
   const auto i = static_cast<size_t>(level);
-  const std::string line =
-      journald ? absl::StrCat(kPriorities[i], message, "\n")
-               : absl::StrCat(absl::FormatTime("%H:%M:%E3S ", absl::Now(), absl::LocalTimeZone()), kNames[i],
-                              message, "\n");
+  const std::string line = journald ? absl::StrCat(kPriorities[i], message, "\n")
+                                    : absl::StrCat(absl::FormatTime("%H:%M:%E3S ", absl::Now(), absl::LocalTimeZone()),
+                                                   kNames[i], message, "\n");
   // A log that cannot be written is nothing the program could mend.
   [[maybe_unused]] const ssize_t n = write(STDERR_FILENO, line.data(), line.size());
 }

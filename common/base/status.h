@@ -7,17 +7,18 @@
 
 namespace kvbroker {
 
-// The status of a failed system call, with what was tried and errno's text: "connect /run/x: No such file or directory".
+// The status of a failed system call, with what was tried and errno's text: "connect /run/x: No
+// such file or directory".
 absl::Status ErrnoToStatus(int error_number, absl::string_view what);
 
 }  // namespace kvbroker
 
 // Returns from the function where `expression` is not OK.
-#define KVB_RETURN_IF_ERROR(expression)                                     \
-  do {                                                                      \
-    if (absl::Status kvb_status = (expression); !kvb_status.ok()) {         \
-      return kvb_status;                                                    \
-    }                                                                       \
+#define KVB_RETURN_IF_ERROR(expression)                             \
+  do {                                                              \
+    if (absl::Status kvb_status = (expression); !kvb_status.ok()) { \
+      return kvb_status;                                            \
+    }                                                               \
   } while (false)
 
 // Declares `lhs` with the value of a StatusOr, or returns its status.

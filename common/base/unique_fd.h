@@ -7,8 +7,8 @@
 
 namespace kvbroker {
 
-// Owns a file descriptor and closes it at its end. A function that takes a UniqueFd by value keeps it; one that takes an
-// int borrows it. Moved-from is empty. Thread-compatible.
+// Owns a file descriptor and closes it at its end. A function that takes a UniqueFd by value keeps
+// it; one that takes an int borrows it. Moved-from is empty. Thread-compatible.
 class UniqueFd {
  public:
   UniqueFd() = default;
