@@ -51,7 +51,7 @@ absl::StatusOr<DeviceMemory> HostDevice::Memory() {
   return DeviceMemory{.total = capacity_, .free = capacity_ - live_};
 }
 
-absl::StatusOr<RawExtent> HostDevice::Open(Bytes bytes) {
+absl::StatusOr<RawExtent> HostDevice::Create(Bytes bytes) {
   KVB_RETURN_IF_ERROR(CheckMultiple(bytes));
   UniqueFd fd(memfd_create("kvbroker-extent", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return ErrnoToStatus(errno, "memfd_create");
