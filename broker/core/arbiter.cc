@@ -1,0 +1,621 @@
+#include "broker/core/arbiter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "common/base/status.h"
+
+namespace kvbroker {
+namespace {
+
+// How soon to look again for memory that was given back and does not show yet: doubling between these two.
+constexpr absl::Duration kSoonestLook = absl::Milliseconds(1);
+constexpr absl::Duration kLatestLook = absl::Milliseconds(100);
+
+std::string Describe(const SessionRecord& session) {
+  return absl::StrCat("session=", session.id.value(), " tenant=", session.tenant, " pid=", session.process.pid);
+}
+
+}  // namespace
+
+Arbiter::Arbiter(const Options& options, const Policy& policy)
+    : options_(options),
+      policy_(policy),
+      device_(options.device),
+      tenants_(options.tenants, options.other_tenants),
+      sample_backoff_(kSoonestLook) {}
+
+std::vector<Effect> Arbiter::Step(const Event& event, absl::Time now) {
+  now_ = now;
+  effects_.clear();
+  std::visit([this](const auto& e) { On(e); }, event);
+  RemoveWhatEnded();
+  Replan();
+  return std::exchange(effects_, {});
+}
+
+// ---------------------------------------------------------------- sessions
+
+absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
+  if (!hello.device_uuid.empty() && hello.device_uuid != options_.device_uuid) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("this broker owns ", options_.device_uuid, ", not '", hello.device_uuid, "'"));
+  }
+  if (hello.role != SessionRole::kSingle) {
+    return absl::UnimplementedError(
+        "engines of several processes (tensor parallelism) are not served yet: open the session with role single");
+  }
+  if (ledger_.sessions().size() >= kMostSessions) {
+    return absl::ResourceExhaustedError(absl::StrCat("there are ", kMostSessions, " sessions already"));
+  }
+  if (hello.held.size() > kMostArenas) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(hello.held.size(), " arenas in one session; ", kMostArenas, " may be"));
+  }
+  Bytes held;
+  for (size_t i = 0; i < hello.held.size(); ++i) {
+    KVB_RETURN_IF_ERROR(CheckArena(hello.held[i].arena));
+    if (hello.held[i].slots > hello.held[i].arena.slots) {
+      return absl::InvalidArgumentError(absl::StrCat("arena ", hello.held[i].arena.id.value(), " has ",
+                                                     hello.held[i].arena.slots, " slots and cannot hold ",
+                                                     hello.held[i].slots));
+    }
+    for (const Bytes plane : hello.held[i].arena.planes) held += plane * hello.held[i].slots;
+    for (size_t j = 0; j < i; ++j) {
+      if (hello.held[j].arena.id == hello.held[i].arena.id) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("arena ", hello.held[i].arena.id.value(), " stands there twice"));
+      }
+    }
+  }
+  // What a client says it brought along must be there: nobody gets the device's capacity booked away by claiming it.
+  const Bytes unexplained = MinusOrZero(MinusOrZero(device_.total(), device_.free()), ledger_.Books().present);
+  if (held > unexplained) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the device shows ", ToString(unexplained), " in use that the broker does not know of, not ", ToString(held)));
+  }
+  return absl::OkStatus();
+}
+
+void Arbiter::On(const event::Hello& hello) {
+  absl::Status check = CheckHello(hello);
+  Tenants::Tenant* tenant = nullptr;
+  if (check.ok()) {
+    absl::StatusOr<Tenants::Tenant*> admitted = tenants_.Admit(hello.tenant);
+    check = admitted.status();
+    if (check.ok()) tenant = *admitted;
+  }
+  if (!check.ok()) {
+    ++counters_.refusals;
+    Warn(absl::StrCat("connection refused pid=", hello.process.pid, " uid=", hello.process.uid, ": ", check.message()));
+    Emit(effect::Refuse{.connection = hello.connection, .status = check});
+    return;
+  }
+
+  // The same process anew: what it lost before, it no longer has.
+  for (auto& [id, old] : ledger_.sessions()) {
+    if (old.state == SessionState::kLost && old.process == hello.process && old.tenant == hello.tenant &&
+        old.instance == hello.instance) {
+      Drain(old, "its process came back as a new session");
+    }
+  }
+
+  const SessionId id(next_session_++);
+  SessionRecord& session = ledger_.AddSession({.id = id,
+                                               .tenant = hello.tenant,
+                                               .instance = hello.instance,
+                                               .role = hello.role,
+                                               .process = hello.process,
+                                               .engine = hello.engine,
+                                               .opened = now_});
+  ++counters_.sessions_opened;
+  effect::Admit admit = {.connection = hello.connection,
+                         .session = id,
+                         .capacity = device_.Capacity(ledger_.Books()),
+                         .limit = tenant->policy.limit};
+  for (const event::Hello::Held& held : hello.held) {
+    Lease& lease = ledger_.AddLease(session, held.arena.id, held.arena.planes, held.arena.slots);
+    lease.Adopt(held.slots);
+    adopted_ = adopted_ || held.slots > 0;
+    admit.leases.push_back(lease.id());
+  }
+  Emit(std::move(admit));
+  Inform(absl::StrCat("session opened ", Describe(session), " uid=", session.process.uid, " engine='", session.engine,
+                      "' held=", ledger_.ChargedTo(session).in_bytes()));
+}
+
+void Arbiter::On(const event::Poisoned& poisoned) {
+  SessionRecord* session = ActiveSession(poisoned.session);
+  if (session == nullptr) return;
+  KVB_CHECK(Transition(session->state, SessionState::kPoisoned).ok(), "an active session can be poisoned");
+  for (const auto& [arena, id] : session->leases) ledger_.FindLease(id)->want = Lease::Want();
+  Warn(absl::StrCat("session poisoned ", Describe(*session), ": ", poisoned.error));
+}
+
+void Arbiter::On(const event::Goodbye& goodbye) {
+  if (SessionRecord* session = ActiveSession(goodbye.session)) Drain(*session, "it said goodbye");
+}
+
+void Arbiter::On(const event::ConnectionLost& lost) {
+  SessionRecord* session = ledger_.FindSession(lost.session);
+  if (session == nullptr || session->state != SessionState::kActive) return;
+  KVB_CHECK(Transition(session->state, SessionState::kLost).ok(), "an active session can be lost");
+  Warn(absl::StrCat("session lost ", Describe(*session), ": its connection closed, its process lives"));
+  // Nobody will fetch what waits. What was being handed over may have arrived or not: the device will show it.
+  for (const auto& [arena, id] : session->leases) {
+    Lease& lease = *ledger_.FindLease(id);
+    lease.want = Lease::Want();
+    lease.pending_fetch.reset();
+    const Lease::Revoked revoked = lease.Revoke(lease.counts().held());
+    if (revoked.discard > 0) Emit(effect::DiscardMade{.lease = id, .slots = revoked.discard});
+    NoteReturned(id, revoked.discard);
+    if (lease.batch_out()) {
+      Emit(effect::DropBatch{.lease = id, .batch = lease.batch()});
+      NoteReturned(id, *lease.Nack(lease.batch()));
+    }
+  }
+  if (ledger_.ChargedTo(*session).IsZero()) Drain(*session, "it holds nothing");
+}
+
+void Arbiter::On(const event::ProcessEnded& ended) {
+  SessionRecord* session = ledger_.FindSession(ended.session);
+  if (session != nullptr && session->state != SessionState::kDraining) Drain(*session, "its process ended");
+}
+
+void Arbiter::Drain(SessionRecord& session, absl::string_view why) {
+  KVB_CHECK(Transition(session.state, SessionState::kDraining).ok(), "a session drains once");
+  const Bytes charged = ledger_.ChargedTo(session);
+  for (const auto& [arena, id] : session.leases) Abandon(*ledger_.FindLease(id));
+  Inform(absl::StrCat("session draining ", Describe(session), " held=", charged.in_bytes(), ": ", why));
+}
+
+void Arbiter::Abandon(Lease& lease) {
+  lease.closed = true;
+  const uint64_t returned_before = lease.counts().returned;
+  const Lease::Abandoned abandoned = lease.Abandon();
+  if (abandoned.batch_out) Emit(effect::DropBatch{.lease = lease.id(), .batch = lease.batch()});
+  if (abandoned.discard > 0) Emit(effect::DiscardMade{.lease = lease.id(), .slots = abandoned.discard});
+  NoteReturned(lease.id(), lease.counts().returned - returned_before);
+}
+
+void Arbiter::RemoveWhatEnded() {
+  std::vector<LeaseId> ended_leases;
+  for (const auto& [id, lease] : ledger_.leases()) {
+    if (lease.closed && lease.counts().charged() == 0) ended_leases.push_back(id);
+  }
+  for (const LeaseId id : ended_leases) ledger_.RemoveLease(id);
+
+  std::vector<SessionId> ended_sessions;
+  for (auto& [id, session] : ledger_.sessions()) {
+    if (session.state == SessionState::kLost && ledger_.ChargedTo(session).IsZero()) {
+      for (const auto& [arena, lease] : std::map(session.leases)) ledger_.RemoveLease(lease);
+      Drain(session, "it holds nothing any more");
+    }
+    if (session.state == SessionState::kDraining && session.leases.empty()) ended_sessions.push_back(id);
+  }
+  for (const SessionId id : ended_sessions) {
+    SessionRecord& session = *ledger_.FindSession(id);
+    KVB_CHECK(Transition(session.state, SessionState::kGone).ok(), "a drained session goes");
+    ++counters_.sessions_ended;
+    Inform(absl::StrCat("session ended ", Describe(session), ": its memory is back"));
+    Emit(effect::EndSession{.session = id});
+    ledger_.RemoveSession(id);
+  }
+}
+
+SessionRecord* Arbiter::ActiveSession(SessionId id) {
+  SessionRecord* session = ledger_.FindSession(id);
+  // A message that was on its way while its session ended is nobody's fault.
+  return session != nullptr && session->state == SessionState::kActive ? session : nullptr;
+}
+
+void Arbiter::RefuseMessage(const SessionRecord& session, ArenaId arena, absl::Status status) {
+  ++counters_.refusals;
+  Warn(absl::StrCat("message refused ", Describe(session), ": ", status.message()));
+  Emit(effect::TellError{.session = session.id, .arena = arena, .status = std::move(status)});
+}
+
+void Arbiter::RefuseFrame(const SessionRecord& session, absl::Status status) {
+  ++counters_.refusals;
+  Warn(absl::StrCat("session disconnected ", Describe(session), ": ", status.message()));
+  Emit(effect::Disconnect{.session = session.id, .status = std::move(status)});
+}
+
+// ---------------------------------------------------------------- arenas and wants
+
+absl::Status Arbiter::CheckArena(const ArenaDescription& arena) const {
+  const auto bad = [&](auto... parts) {
+    return absl::InvalidArgumentError(absl::StrCat("arena ", arena.id.value(), ": ", parts...));
+  };
+  if (!arena.id) return bad("an arena's number is not 0");
+  if (arena.planes.empty() || arena.planes.size() > kMostPlanes) {
+    return bad(arena.planes.size(), " planes; 1 to ", kMostPlanes, " may be");
+  }
+  if (arena.slots == 0 || arena.slots > kMostSlots) return bad(arena.slots, " slots; 1 to ", kMostSlots, " may be");
+  constexpr Bytes kLargestExtent = GiB(64);
+  for (const Bytes plane : arena.planes) {
+    if (plane.IsZero() || plane > kLargestExtent || plane.in_bytes() % options_.granularity.in_bytes() != 0) {
+      return bad("an extent of ", plane.in_bytes(), " bytes is no multiple of ", ToString(options_.granularity),
+                 " up to ", ToString(kLargestExtent));
+    }
+  }
+  // Sums over all that clients may open stay far from 2^64.
+  constexpr Bytes kLargestArena = GiB(64 << 10);
+  Bytes slot;
+  for (const Bytes plane : arena.planes) slot += plane;
+  if (arena.slots > kLargestArena / slot) {
+    return bad(arena.slots, " slots of ", ToString(slot), " are more than ", ToString(kLargestArena));
+  }
+  return absl::OkStatus();
+}
+
+void Arbiter::On(const event::ArenaOpen& open) {
+  SessionRecord* session = ActiveSession(open.session);
+  if (session == nullptr) return;
+  absl::Status check = CheckArena(open.arena);
+  if (check.ok() && session->leases.count(open.arena.id) != 0) {
+    check = absl::AlreadyExistsError(absl::StrCat("arena ", open.arena.id.value(), " is open already"));
+  }
+  if (check.ok() && session->leases.size() >= kMostArenas) {
+    check = absl::ResourceExhaustedError(absl::StrCat("the session has ", kMostArenas, " arenas already"));
+  }
+  if (!check.ok()) return RefuseMessage(*session, open.arena.id, std::move(check));
+  const Lease& lease = ledger_.AddLease(*session, open.arena.id, open.arena.planes, open.arena.slots);
+  Emit(effect::TellArenaOpened{.session = session->id, .arena = open.arena.id, .lease = lease.id()});
+}
+
+void Arbiter::On(const event::ArenaClose& close) {
+  SessionRecord* session = ActiveSession(close.session);
+  if (session == nullptr) return;
+  Lease* lease = ledger_.FindLease(session->id, close.arena);
+  if (lease == nullptr) {
+    return RefuseMessage(*session, close.arena,
+                         absl::NotFoundError(absl::StrCat("no arena ", close.arena.value(), " is open")));
+  }
+  if (!lease->closed) Abandon(*lease);
+}
+
+void Arbiter::On(const event::Want& want) {
+  SessionRecord* session = ActiveSession(want.session);
+  if (session == nullptr) return;
+  Lease* lease = ledger_.FindLease(session->id, want.arena);
+  if (lease == nullptr || lease->closed) {
+    return RefuseMessage(*session, want.arena,
+                         absl::NotFoundError(absl::StrCat("no arena ", want.arena.value(), " is open")));
+  }
+  if (want.revision <= lease->want.revision) return;  // an older one, overtaken
+  if (want.slots > lease->slots()) {
+    return RefuseMessage(*session, want.arena,
+                         absl::InvalidArgumentError(absl::StrCat("arena ", want.arena.value(), " has ", lease->slots(),
+                                                                 " slots and cannot want ", want.slots)));
+  }
+  lease->want.revision = want.revision;
+  lease->want.slots = want.slots;
+  lease->want.min_useful = want.min_useful;
+  // Granted, not yet fetched, and no longer wanted: it is free for others.
+  const uint64_t held = lease->counts().held();
+  if (held > want.slots) {
+    const Lease::Revoked revoked = lease->Revoke(held - want.slots);
+    if (revoked.slots > 0) {
+      Emit(effect::TellRevoke{.session = session->id, .lease = lease->id(), .total = lease->total_revoked()});
+    }
+    if (revoked.discard > 0) Emit(effect::DiscardMade{.lease = lease->id(), .slots = revoked.discard});
+    NoteReturned(lease->id(), revoked.discard);
+  }
+}
+
+void Arbiter::On(const event::Released& released) {
+  SessionRecord* session = ActiveSession(released.session);
+  if (session == nullptr) return;
+  Lease* lease = LeaseOf(*session, released.lease);
+  if (lease == nullptr) {
+    return RefuseMessage(*session, ArenaId(), absl::NotFoundError(absl::StrCat("no lease ", released.lease.value())));
+  }
+  const absl::StatusOr<uint64_t> more = lease->Release(released.total);
+  if (!more.ok()) return RefuseMessage(*session, lease->arena(), more.status());
+  NoteReturned(lease->id(), *more);
+}
+
+void Arbiter::On(const event::Unsupported& unsupported) {
+  if (SessionRecord* session = ActiveSession(unsupported.session)) {
+    RefuseMessage(*session, ArenaId(), absl::UnimplementedError(unsupported.what));
+  }
+}
+
+Lease* Arbiter::LeaseOf(SessionRecord& session, LeaseId id) {
+  Lease* lease = ledger_.FindLease(id);
+  return lease != nullptr && lease->session() == session.id && !lease->closed ? lease : nullptr;
+}
+
+// ---------------------------------------------------------------- handing over
+
+void Arbiter::On(const event::Fetch& fetch) {
+  SessionRecord* session = ActiveSession(fetch.session);
+  if (session == nullptr) return;
+  Lease* lease = LeaseOf(*session, fetch.lease);
+  if (lease == nullptr) {
+    return RefuseFrame(*session, absl::NotFoundError(absl::StrCat("no lease ", fetch.lease.value())));
+  }
+  if (fetch.max_slots == 0) return RefuseFrame(*session, absl::InvalidArgumentError("a Fetch of at most 0 slots"));
+  if (fetch.confirm && !ConfirmBatch(*session, *lease, fetch.confirm)) return;
+  if (lease->batch_out() || lease->pending_fetch.has_value()) {
+    return RefuseFrame(*session, absl::FailedPreconditionError(absl::StrCat(
+                                     "lease ", lease->id().value(), " has a batch out (", lease->batch().value(),
+                                     ") or a Fetch waiting, and only one may be")));
+  }
+  lease->pending_fetch = fetch.max_slots;
+  AnswerFetch(*lease);
+}
+
+void Arbiter::AnswerFetch(Lease& lease) {
+  if (!lease.pending_fetch.has_value()) return;
+  const Lease::Counts& counts = lease.counts();
+  if (counts.made == 0 && counts.making + counts.starved > 0) return;  // soon
+  const uint64_t batch_limit = std::max<uint64_t>(1, kBatchDescriptors / lease.planes().size());
+  const uint64_t slots = std::min({counts.made, *lease.pending_fetch, batch_limit});
+  lease.pending_fetch.reset();
+  BatchId batch;
+  if (slots > 0) batch = *lease.Send(slots);
+  Emit(effect::HandOver{.session = lease.session(), .lease = lease.id(), .batch = batch, .slots = slots});
+}
+
+bool Arbiter::ConfirmBatch(SessionRecord& session, Lease& lease, BatchId batch) {
+  const absl::StatusOr<uint64_t> confirmed = lease.Confirm(batch);
+  if (!confirmed.ok()) {
+    RefuseFrame(session, confirmed.status());
+    return false;
+  }
+  if (*confirmed > 0) Emit(effect::DropBatch{.lease = lease.id(), .batch = batch});
+  return true;
+}
+
+void Arbiter::On(const event::Confirm& confirm) {
+  SessionRecord* session = ActiveSession(confirm.session);
+  if (session == nullptr) return;
+  Lease* lease = LeaseOf(*session, confirm.lease);
+  if (lease == nullptr) {
+    return RefuseFrame(*session, absl::NotFoundError(absl::StrCat("no lease ", confirm.lease.value())));
+  }
+  ConfirmBatch(*session, *lease, confirm.batch);
+}
+
+void Arbiter::On(const event::Nack& nack) {
+  SessionRecord* session = ActiveSession(nack.session);
+  if (session == nullptr) return;
+  Lease* lease = LeaseOf(*session, nack.lease);
+  if (lease == nullptr) {
+    return RefuseFrame(*session, absl::NotFoundError(absl::StrCat("no lease ", nack.lease.value())));
+  }
+  const absl::StatusOr<uint64_t> slots = lease->Nack(nack.batch);
+  if (!slots.ok()) return RefuseFrame(*session, slots.status());
+  if (*slots == 0) return;
+  Warn(absl::StrCat("batch not imported ", Describe(*session), " slots=", *slots, ": ", nack.error));
+  Emit(effect::DropBatch{.lease = lease->id(), .batch = nack.batch});
+  Emit(effect::TellRevoke{.session = session->id, .lease = lease->id(), .total = lease->total_revoked()});
+  NoteReturned(lease->id(), *slots);
+}
+
+// ---------------------------------------------------------------- the device
+
+void Arbiter::On(const event::Made& made) {
+  Lease* lease = ledger_.FindLease(made.lease);
+  KVB_CHECK(lease != nullptr, "a lease outlives what is made for it");
+  device_.Made(lease->slot_bytes() * made.slots);
+  const uint64_t unwanted = lease->Made(made.slots);
+  if (unwanted > 0) {
+    Emit(effect::DiscardMade{.lease = lease->id(), .slots = unwanted});
+    NoteReturned(lease->id(), unwanted);
+  }
+  AnswerFetch(*lease);
+}
+
+void Arbiter::On(const event::MakeFailed& failed) {
+  Lease* lease = ledger_.FindLease(failed.lease);
+  KVB_CHECK(lease != nullptr, "a lease outlives what is made for it");
+  lease->MakeFailed(failed.slots);
+  ++counters_.create_failures;
+  // A full device is ordinary, and the slots keep their place; anything else an operator wants to know.
+  if (failed.error.code() != absl::StatusCode::kResourceExhausted) {
+    Warn(absl::StrCat("making extents failed lease=", failed.lease.value(), " slots=", failed.slots, ": ",
+                      failed.error.message()));
+  }
+  Emit(effect::SampleDevice{.delay = kLatestLook});
+}
+
+void Arbiter::On(const event::DeviceSample& sample) {
+  device_.Sample(sample.total, sample.free, now_, ledger_.Books());
+  CreditReturned();
+  RetryStarved();
+}
+
+void Arbiter::NoteReturned(LeaseId lease, uint64_t slots) {
+  if (slots == 0) return;
+  ledger_.NoteReturned(lease, slots);
+  sample_backoff_ = kSoonestLook;
+  Emit(effect::SampleDevice{});
+}
+
+void Arbiter::CreditReturned() {
+  ledger_.CreditReturned(device_.SeenReturned(ledger_.Books()));
+  if (ledger_.Books().returned.IsZero()) return;
+  Emit(effect::SampleDevice{.delay = sample_backoff_});
+  sample_backoff_ = std::min(sample_backoff_ * 2, kLatestLook);
+}
+
+void Arbiter::StartMaking(Lease& lease, uint64_t slots) {
+  lease.StartMaking(slots);
+  Emit(effect::MakeExtents{.lease = lease.id(), .planes = lease.planes(), .slots = slots});
+}
+
+void Arbiter::RetryStarved() {
+  Bytes room = MinusOrZero(device_.free(), device_.options().headroom);
+  for (auto& [id, lease] : ledger_.leases()) {
+    room = MinusOrZero(room, lease.slot_bytes() * (lease.counts().making + lease.counts().unwanted));
+  }
+  for (auto& [id, lease] : ledger_.leases()) {
+    const uint64_t slots = std::min(lease.counts().starved, room / lease.slot_bytes());
+    if (slots == 0) continue;
+    room -= lease.slot_bytes() * slots;
+    StartMaking(lease, slots);
+  }
+}
+
+// ---------------------------------------------------------------- policy
+
+void Arbiter::On(const event::SetLimit& set) {
+  const absl::StatusOr<Tenants::Tenant*> tenant = tenants_.Find(set.tenant);
+  if (!tenant.ok()) {
+    Emit(effect::AnswerLimit{.request = set.request, .status = tenant.status()});
+    return;
+  }
+  (*tenant)->policy.limit = set.limit;
+  const Bytes charged = ledger_.ChargedToTenant(set.tenant);
+  const Bytes over = set.limit.has_value() ? MinusOrZero(charged, *set.limit) : Bytes();
+  Inform(absl::StrCat("limit set tenant=", set.tenant, " limit=",
+                      set.limit.has_value() ? absl::StrCat(set.limit->in_bytes()) : "none", " over=", over.in_bytes()));
+  Emit(effect::AnswerLimit{.request = set.request, .limit = set.limit, .over = over});
+}
+
+PolicySnapshot Arbiter::Snapshot() const {
+  PolicySnapshot snapshot{.available = device_.Available(ledger_.Books())};
+  std::map<std::string, size_t> tenant_index;
+  for (const auto& [name, tenant] : tenants_.all()) {
+    tenant_index[name] = snapshot.tenants.size();
+    snapshot.tenants.push_back({.name = name, .limit = tenant.policy.limit});
+  }
+  for (const auto& [id, session] : ledger_.sessions()) {
+    const size_t tenant = tenant_index.at(session.tenant);
+    const Bytes charged = ledger_.ChargedTo(session);
+    snapshot.tenants[tenant].charged += charged;
+    if (session.state != SessionState::kActive) continue;
+    snapshot.sessions.push_back({.id = id, .tenant = tenant, .charged = charged});
+    for (const auto& [arena, lease_id] : session.leases) {
+      const Lease& lease = ledger_.leases().at(lease_id);
+      if (lease.closed) continue;
+      snapshot.leases.push_back({.id = lease_id,
+                                 .tenant = tenant,
+                                 .slot = lease.slot_bytes(),
+                                 .held = lease.counts().held(),
+                                 .wanted = lease.want.slots,
+                                 .min_useful = lease.want.min_useful,
+                                 .waiting_since = lease.want.waiting_since});
+    }
+  }
+  return snapshot;
+}
+
+void Arbiter::Replan() {
+  for (auto& [id, lease] : ledger_.leases()) {
+    const bool met = lease.counts().held() >= lease.want.slots;
+    if (met) {
+      lease.want.waiting_since = 0;
+    } else if (lease.want.waiting_since == 0) {
+      lease.want.waiting_since = next_wait_++;
+    }
+  }
+  const PolicyPlan plan = policy_.Plan(Snapshot());
+
+  for (const PolicyPlan::Grant& grant : plan.grants) {
+    Lease& lease = *ledger_.FindLease(grant.lease);
+    lease.Grant(grant.slots);
+    ++counters_.grants;
+    counters_.granted_slots += grant.slots;
+    Emit(effect::TellGrant{.session = lease.session(),
+                           .lease = lease.id(),
+                           .total = lease.total_granted(),
+                           .want_revision = lease.want.revision});
+    StartMaking(lease, grant.slots);
+  }
+  for (const PolicyPlan::Target& target : plan.targets) {
+    SessionRecord& session = *ledger_.FindSession(target.session);
+    if (session.target_revision != 0 && session.target == target.max) continue;
+    session.target = target.max;
+    Emit(effect::TellTarget{
+        .session = session.id, .revision = ++session.target_revision, .max = target.max, .reason = target.reason});
+  }
+  for (auto& [name, tenant] : tenants_.all()) tenant.peak = std::max(tenant.peak, ledger_.ChargedToTenant(name));
+}
+
+void Arbiter::Warn(std::string text) { Emit(effect::Note{effect::Note::Level::kWarning, std::move(text)}); }
+void Arbiter::Inform(std::string text) { Emit(effect::Note{effect::Note::Level::kInfo, std::move(text)}); }
+
+// ---------------------------------------------------------------- looking at it
+
+BrokerReport Arbiter::Report(absl::Time now) const {
+  const DeviceView::Books books = ledger_.Books();
+  BrokerReport report = {.total = device_.total(),
+                         .free = device_.free(),
+                         .capacity = device_.Capacity(books),
+                         .cap = device_.options().cap,
+                         .headroom = device_.options().headroom,
+                         .charged = books.charged,
+                         .returned = books.returned,
+                         .used_by_others = device_.used_by_others(),
+                         .counters = counters_};
+  std::map<std::string, size_t> tenant_index;
+  for (const auto& [name, tenant] : tenants_.all()) {
+    tenant_index[name] = report.tenants.size();
+    report.tenants.push_back(
+        {.name = name, .limit = tenant.policy.limit, .configured_limit = tenant.configured.limit, .peak = tenant.peak});
+  }
+  for (const auto& [id, session] : ledger_.sessions()) {
+    BrokerReport::Session row = {.id = id,
+                                 .tenant = session.tenant,
+                                 .instance = session.instance,
+                                 .state = session.state,
+                                 .process = session.process,
+                                 .engine = session.engine,
+                                 .target = session.target,
+                                 .age = now - session.opened,
+                                 .arenas = static_cast<uint32_t>(session.leases.size())};
+    for (const auto& [arena, lease_id] : session.leases) {
+      const Lease& lease = ledger_.leases().at(lease_id);
+      const Lease::Counts& counts = lease.counts();
+      row.charged += lease.slot_bytes() * counts.charged();
+      row.active += lease.slot_bytes() * counts.active;
+      row.in_flight += lease.slot_bytes() * (counts.starved + counts.making + counts.made + counts.sent);
+      row.returned += lease.slot_bytes() * (counts.returned + counts.unwanted);
+      row.wanted += lease.slot_bytes() * std::max(lease.want.slots, counts.held());
+    }
+    BrokerReport::Tenant& tenant = report.tenants[tenant_index.at(session.tenant)];
+    ++tenant.sessions;
+    tenant.charged += row.charged;
+    tenant.wanted += row.wanted;
+    report.sessions.push_back(std::move(row));
+  }
+  for (const BrokerReport::Tenant& tenant : report.tenants) {
+    const Bytes may_have = tenant.limit.has_value() ? std::min(tenant.wanted, *tenant.limit) : tenant.wanted;
+    report.waiting += MinusOrZero(may_have, tenant.charged);
+  }
+  return report;
+}
+
+absl::Status Arbiter::CheckInvariants() const {
+  const DeviceView::Books books = ledger_.Books();
+  if (!adopted_ && device_.options().cap.has_value() && books.charged > *device_.options().cap) {
+    return absl::InternalError(absl::StrCat("charged ", books.charged.in_bytes(), " is over the cap"));
+  }
+  if (!ledger_.ReturnedAddsUp()) return absl::InternalError("returned slots and their order do not add up");
+  for (const auto& [id, lease] : ledger_.leases()) {
+    const SessionRecord* session = ledger_.FindSession(lease.session());
+    if (session == nullptr) return absl::InternalError(absl::StrCat("lease ", id.value(), " has no session"));
+    const auto it = session->leases.find(lease.arena());
+    if (it == session->leases.end() || it->second != id) {
+      return absl::InternalError(absl::StrCat("lease ", id.value(), " is unknown to its session"));
+    }
+    if (lease.counts().held() > lease.slots()) {
+      return absl::InternalError(absl::StrCat("lease ", id.value(), " holds more slots than its arena has"));
+    }
+    if ((lease.closed || session->state == SessionState::kDraining) && lease.counts().held() > 0) {
+      return absl::InternalError(absl::StrCat("lease ", id.value(), " of an ended arena or session holds slots"));
+    }
+  }
+  for (const auto& [id, session] : ledger_.sessions()) {
+    if (session.state == SessionState::kGone) return absl::InternalError("a session that is gone is still there");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace kvbroker

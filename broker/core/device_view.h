@@ -1,0 +1,72 @@
+#ifndef KVBROKER_BROKER_CORE_DEVICE_VIEW_H_
+#define KVBROKER_BROKER_CORE_DEVICE_VIEW_H_
+
+#include <deque>
+#include <optional>
+
+#include "absl/time/time.h"
+#include "common/base/bytes.h"
+
+namespace kvbroker {
+
+// What the broker believes of the device's memory between two looks at it.
+//
+// A sample is the truth of its moment. Extents made since are taken off what was free then; what clients gave back is
+// never added before a sample shows it. So what is free is only ever underestimated, whatever order things arrive in.
+//
+// Samples and Made() must come in the order in which the device was asked and used: one thread does both.
+//
+// Plain values, no I/O. Thread-compatible.
+class DeviceView {
+ public:
+  struct Options {
+    std::optional<Bytes> cap;  // the most the broker may have out
+    Bytes headroom;            // left to the device, whatever is asked for
+  };
+
+  explicit DeviceView(const Options& options) : options_(options) {}
+
+  // The ledger's sums at the moment of a call.
+  struct Books {
+    Bytes charged;   // all that is charged
+    Bytes present;   // of which: has memory, as far as the broker knows
+    Bytes returned;  // of which: let go of, not yet seen as free
+  };
+
+  void Sample(Bytes total, Bytes free, absl::Time now, const Books& books);
+  void Made(Bytes bytes) { free_ = MinusOrZero(free_, bytes); }
+
+  // What may be granted now: bounded by the cap, and by what the device shows as free less what is granted and not
+  // made.
+  Bytes Available(const Books& books) const;
+  // min(cap, present + free - headroom).
+  Bytes Capacity(const Books& books) const;
+  // How much of `books.returned` the newest sample shows as free. What programs outside the broker used lately is given
+  // to them, at its highest of the last two seconds: their coming and going is not mistaken for a slot's return at
+  // once.
+  Bytes SeenReturned(const Books& books) const;
+
+  // The device has been sampled at all: nothing is granted before.
+  bool sampled() const { return sampled_; }
+  Bytes total() const { return total_; }
+  Bytes free() const { return free_; }
+  Bytes used_by_others() const { return others_now_; }
+  const Options& options() const { return options_; }
+
+ private:
+  struct Others {
+    absl::Time at;
+    Bytes bytes;
+  };
+
+  Options options_;
+  bool sampled_ = false;
+  Bytes total_;
+  Bytes free_;                 // of the newest sample, less what was made since
+  Bytes others_now_;           // used by programs outside, as of the newest sample that could tell
+  std::deque<Others> lately_;  // falling in bytes: the first is the highest of the window
+};
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_CORE_DEVICE_VIEW_H_

@@ -1,0 +1,133 @@
+#ifndef KVBROKER_BROKER_CORE_EFFECT_H_
+#define KVBROKER_BROKER_CORE_EFFECT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "broker/core/event.h"
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+
+namespace kvbroker {
+
+// What the broker does about an event; carried out in order by whoever drives the core.
+namespace effect {
+
+// Answers a connection with Welcome; from now on it is the session's.
+struct Admit {
+  ConnectionId connection;
+  SessionId session;
+  Bytes capacity;
+  std::optional<Bytes> limit;
+  std::vector<LeaseId> leases;  // of the arenas that the client brought along, in its order
+};
+
+// Answers a connection with Rejected and closes it.
+struct Refuse {
+  ConnectionId connection;
+  absl::Status status;
+};
+
+// Messages to the session's client.
+struct TellArenaOpened {
+  SessionId session;
+  ArenaId arena;
+  LeaseId lease;
+};
+struct TellGrant {
+  SessionId session;
+  LeaseId lease;
+  uint64_t total = 0;
+  uint64_t want_revision = 0;
+};
+struct TellRevoke {
+  SessionId session;
+  LeaseId lease;
+  uint64_t total = 0;
+};
+struct TellTarget {
+  SessionId session;
+  uint64_t revision = 0;
+  std::optional<Bytes> max;
+  std::string reason;
+};
+struct TellError {
+  SessionId session;
+  ArenaId arena;  // empty: about none
+  absl::Status status;
+};
+
+// The client broke the rules of the hand-over channel: it is told, and the connection is closed.
+struct Disconnect {
+  SessionId session;
+  absl::Status status;
+};
+
+// The session is over: its channels are closed, nothing of it is kept.
+struct EndSession {
+  SessionId session;
+};
+
+// Makes extents for so many slots of the lease; answered by Made and MakeFailed, in parts.
+struct MakeExtents {
+  LeaseId lease;
+  std::vector<Bytes> planes;
+  uint64_t slots = 0;
+};
+
+// Sends the descriptors of so many made slots as one batch. With no slots: the lease has nothing to fetch.
+struct HandOver {
+  SessionId session;
+  LeaseId lease;
+  BatchId batch;
+  uint64_t slots = 0;
+};
+
+// Lets go of the broker's own handles of the batch.
+struct DropBatch {
+  LeaseId lease;
+  BatchId batch;
+};
+
+// Lets go of so many made slots that were never handed over.
+struct DiscardMade {
+  LeaseId lease;
+  uint64_t slots = 0;
+};
+
+// Looks at the device after `delay`; answered by DeviceSample. A look that is asked for sooner takes the place of a
+// later.
+struct SampleDevice {
+  absl::Duration delay;
+};
+
+// Answers SetLimit.
+struct AnswerLimit {
+  uint64_t request = 0;
+  absl::Status status;
+  std::optional<Bytes> limit;
+  Bytes over;  // what the tenant holds beyond it
+};
+
+// A line for the operator.
+struct Note {
+  enum class Level { kInfo, kWarning };
+  Level level = Level::kInfo;
+  std::string text;
+};
+
+}  // namespace effect
+
+using Effect = std::variant<effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant,
+                            effect::TellRevoke, effect::TellTarget, effect::TellError, effect::Disconnect,
+                            effect::EndSession, effect::MakeExtents, effect::HandOver, effect::DropBatch,
+                            effect::DiscardMade, effect::SampleDevice, effect::AnswerLimit, effect::Note>;
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_CORE_EFFECT_H_

@@ -1,0 +1,150 @@
+#ifndef KVBROKER_BROKER_CORE_EVENT_H_
+#define KVBROKER_BROKER_CORE_EVENT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "broker/core/ledger.h"
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+
+namespace kvbroker {
+
+// A connection on which no session is admitted yet; numbered by whoever drives the core.
+using ConnectionId = Id<struct ConnectionKind>;
+
+// An arena as a client describes it.
+struct ArenaDescription {
+  ArenaId id;
+  std::vector<Bytes> planes;  // extent sizes of one slot
+  uint64_t slots = 0;
+};
+
+// What can happen to the broker. The names of the client's messages are those of proto/engine.proto.
+namespace event {
+
+// A client says who it is; the kernel has confirmed `process`.
+struct Hello {
+  // What a client that comes back holds of an earlier epoch.
+  struct Held {
+    ArenaDescription arena;
+    uint64_t slots = 0;
+  };
+
+  ConnectionId connection;
+  ProcessIdentity process;
+  std::string tenant;
+  std::string instance;
+  SessionRole role = SessionRole::kSingle;
+  std::string device_uuid;  // empty: any
+  std::string engine;
+  std::vector<Held> held;
+};
+
+struct ArenaOpen {
+  SessionId session;
+  ArenaDescription arena;
+};
+
+struct ArenaClose {
+  SessionId session;
+  ArenaId arena;
+};
+
+struct Want {
+  SessionId session;
+  ArenaId arena;
+  uint64_t revision = 0;
+  uint64_t slots = 0;
+  uint64_t min_useful = 0;
+};
+
+struct Fetch {
+  SessionId session;
+  LeaseId lease;
+  uint64_t max_slots = 0;
+  BatchId confirm;  // empty: confirms nothing
+};
+
+struct Confirm {
+  SessionId session;
+  LeaseId lease;
+  BatchId batch;
+};
+
+struct Nack {
+  SessionId session;
+  LeaseId lease;
+  BatchId batch;
+  std::string error;
+};
+
+struct Released {
+  SessionId session;
+  LeaseId lease;
+  uint64_t total = 0;
+};
+
+// A message of the protocol that this broker does not serve yet.
+struct Unsupported {
+  SessionId session;
+  std::string what;
+};
+
+struct Poisoned {
+  SessionId session;
+  std::string error;
+};
+
+struct Goodbye {
+  SessionId session;
+};
+
+// The session's hand-over channel closed.
+struct ConnectionLost {
+  SessionId session;
+};
+
+// The session's process ended (its pidfd says so).
+struct ProcessEnded {
+  SessionId session;
+};
+
+// The device made extents for so many slots, or could not.
+struct Made {
+  LeaseId lease;
+  uint64_t slots = 0;
+};
+struct MakeFailed {
+  LeaseId lease;
+  uint64_t slots = 0;
+  absl::Status error;
+};
+
+// A look at the device. In order with Made: it shows what was made before it, and nothing made after it.
+struct DeviceSample {
+  Bytes total;
+  Bytes free;
+};
+
+// An operator sets a tenant's limit.
+struct SetLimit {
+  uint64_t request = 0;
+  std::string tenant;
+  std::optional<Bytes> limit;
+};
+
+}  // namespace event
+
+using Event = std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, event::Want, event::Fetch, event::Confirm,
+                           event::Nack, event::Released, event::Unsupported, event::Poisoned, event::Goodbye,
+                           event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed,
+                           event::DeviceSample, event::SetLimit>;
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_CORE_EVENT_H_

@@ -1,0 +1,98 @@
+#ifndef KVBROKER_BROKER_CORE_LEDGER_H_
+#define KVBROKER_BROKER_CORE_LEDGER_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/core/device_view.h"
+#include "broker/core/lease.h"
+#include "broker/core/session_state.h"
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+
+namespace kvbroker {
+
+// Who a process is, as the kernel says.
+struct ProcessIdentity {
+  int64_t pid = 0;
+  uint64_t start_time = 0;  // clock ticks since boot: with the pid, unique until the next boot
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+
+  friend bool operator==(const ProcessIdentity&, const ProcessIdentity&) = default;
+};
+
+enum class SessionRole { kSingle, kController, kMapper };
+
+// What the broker knows of one session.
+struct SessionRecord {
+  SessionId id;
+  std::string tenant;
+  std::string instance;
+  SessionRole role = SessionRole::kSingle;
+  ProcessIdentity process;
+  std::string engine;
+  SessionState state = SessionState::kActive;
+  absl::Time opened;
+  std::map<ArenaId, LeaseId> leases;
+
+  // The newest target, as sent. Revision 0: none was.
+  uint64_t target_revision = 0;
+  std::optional<Bytes> target;
+};
+
+// Everything that is out, and on whose account: sessions and their leases. Ordered maps, so that every walk is
+// deterministic.
+//
+// Invariants: a lease's session exists; a session knows all its leases; a session that is gone is not in it.
+//
+// Plain values, no I/O. Thread-compatible.
+class Ledger {
+ public:
+  SessionRecord& AddSession(SessionRecord session);
+  Lease& AddLease(SessionRecord& session, ArenaId arena, std::vector<Bytes> planes, uint64_t slots);
+  // REQUIRES: nothing is charged to the lease, or to any lease of the session.
+  void RemoveLease(LeaseId id);
+  void RemoveSession(SessionId id);
+
+  // Null where there is none.
+  SessionRecord* FindSession(SessionId id);
+  const SessionRecord* FindSession(SessionId id) const;
+  Lease* FindLease(LeaseId id);
+  Lease* FindLease(SessionId session, ArenaId arena);
+
+  const std::map<SessionId, SessionRecord>& sessions() const { return sessions_; }
+  const std::map<LeaseId, Lease>& leases() const { return leases_; }
+  std::map<SessionId, SessionRecord>& sessions() { return sessions_; }
+  std::map<LeaseId, Lease>& leases() { return leases_; }
+
+  DeviceView::Books Books() const;
+  Bytes ChargedTo(const SessionRecord& session) const;
+  Bytes ChargedToTenant(const std::string& tenant) const;
+
+  // Notes that slots of a lease were let go of: they are credited in this order.
+  void NoteReturned(LeaseId lease, uint64_t slots);
+  // Whether what was noted is what the leases count; for CheckInvariants.
+  bool ReturnedAddsUp() const;
+  // Credits the oldest returned slots, whole ones, as far as `seen` reaches. Returns what was credited.
+  Bytes CreditReturned(Bytes seen);
+
+ private:
+  struct Returned {
+    LeaseId lease;
+    uint64_t slots;
+  };
+
+  std::map<SessionId, SessionRecord> sessions_;
+  std::map<LeaseId, Lease> leases_;
+  std::deque<Returned> returned_;  // oldest first
+  uint64_t next_lease_ = 1;
+};
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_CORE_LEDGER_H_

@@ -1,0 +1,69 @@
+#ifndef KVBROKER_BROKER_CORE_REPORT_H_
+#define KVBROKER_BROKER_CORE_REPORT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "broker/core/ledger.h"
+#include "common/base/bytes.h"
+
+namespace kvbroker {
+
+// How often things happened since the start.
+struct BrokerCounters {
+  uint64_t grants = 0;
+  uint64_t granted_slots = 0;
+  uint64_t refusals = 0;  // connections and messages answered with an error
+  uint64_t create_failures = 0;
+  uint64_t sessions_opened = 0;
+  uint64_t sessions_ended = 0;
+};
+
+// The broker at one moment, for operators.
+struct BrokerReport {
+  struct Tenant {
+    std::string name;
+    std::optional<Bytes> limit;
+    std::optional<Bytes> configured_limit;
+    Bytes charged;
+    Bytes wanted;
+    Bytes peak;
+    uint32_t sessions = 0;
+  };
+  struct Session {
+    SessionId id;
+    std::string tenant;
+    std::string instance;
+    SessionState state = SessionState::kActive;
+    ProcessIdentity process;
+    std::string engine;
+    Bytes charged;
+    Bytes active;
+    Bytes in_flight;
+    Bytes returned;
+    Bytes wanted;
+    std::optional<Bytes> target;
+    absl::Duration age;
+    uint32_t arenas = 0;
+  };
+
+  Bytes total;
+  Bytes free;
+  Bytes capacity;
+  std::optional<Bytes> cap;
+  Bytes headroom;
+  Bytes charged;
+  Bytes returned;  // of which: let go of, not yet seen as free
+  Bytes used_by_others;
+  Bytes waiting;  // wanted, allowed by the limits, not granted
+  BrokerCounters counters;
+  std::vector<Tenant> tenants;
+  std::vector<Session> sessions;
+};
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_CORE_REPORT_H_

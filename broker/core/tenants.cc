@@ -1,0 +1,61 @@
+#include "broker/core/tenants.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace kvbroker {
+namespace {
+
+constexpr size_t kMostTenants = 1024;
+constexpr size_t kLongestName = 64;
+
+bool IsName(absl::string_view name) {
+  return !name.empty() && name.size() <= kLongestName && std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+  });
+}
+
+}  // namespace
+
+Tenants::Tenants(const std::map<std::string, TenantPolicy>& configured, std::optional<TenantPolicy> others)
+    : others_(others) {
+  for (const auto& [name, policy] : configured) {
+    tenants_[name] = {.name = name, .policy = policy, .configured = policy};
+  }
+}
+
+absl::StatusOr<Tenants::Tenant*> Tenants::Admit(const std::string& name) {
+  if (!IsName(name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", absl::CHexEscape(absl::string_view(name).substr(0, kLongestName)),
+                     "' is no name for a tenant: 1 to 64 letters, digits, '.', '_' or '-'"));
+  }
+  if (tenants_.count(name) == 0 && others_.has_value()) {
+    if (tenants_.size() >= kMostTenants) {
+      return absl::ResourceExhaustedError(absl::StrCat("there are ", tenants_.size(), " tenants already"));
+    }
+    tenants_[name] = {.name = name, .policy = *others_, .configured = *others_};
+  }
+  return Find(name);
+}
+
+absl::StatusOr<Tenants::Tenant*> Tenants::Find(const std::string& name) {
+  const auto it = tenants_.find(name);
+  if (it == tenants_.end()) return Unknown(name);
+  return &it->second;
+}
+
+absl::Status Tenants::Unknown(absl::string_view name) const {
+  const std::string known =
+      tenants_.empty()
+          ? "there are none"
+          : absl::StrCat("there are: ",
+                         absl::StrJoin(tenants_, ", ", [](std::string* out, const auto& t) { out->append(t.first); }));
+  return absl::NotFoundError(absl::StrCat("no tenant '", absl::CHexEscape(name.substr(0, kLongestName)), "'; ", known));
+}
+
+}  // namespace kvbroker

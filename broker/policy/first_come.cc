@@ -1,0 +1,75 @@
+#include "broker/policy/first_come.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace kvbroker {
+namespace {
+
+std::vector<PolicyPlan::Grant> PlanGrants(const PolicySnapshot& snapshot) {
+  std::vector<const PolicySnapshot::Lease*> waiting;
+  for (const PolicySnapshot::Lease& lease : snapshot.leases) {
+    if (lease.wanted > lease.held) waiting.push_back(&lease);
+  }
+  std::sort(waiting.begin(), waiting.end(),
+            [](const auto* a, const auto* b) { return a->waiting_since < b->waiting_since; });
+
+  std::vector<Bytes> charged;
+  for (const PolicySnapshot::Tenant& tenant : snapshot.tenants) charged.push_back(tenant.charged);
+
+  std::vector<PolicyPlan::Grant> grants;
+  Bytes available = snapshot.available;
+  for (const PolicySnapshot::Lease* lease : waiting) {
+    const uint64_t missing = lease->wanted - lease->held;
+    uint64_t allowed = missing;
+    if (const std::optional<Bytes>& limit = snapshot.tenants[lease->tenant].limit) {
+      allowed = std::min(allowed, MinusOrZero(*limit, charged[lease->tenant]) / lease->slot);
+    }
+    const uint64_t least = std::min(std::max<uint64_t>(lease->min_useful, 1), missing);
+    if (allowed < least) continue;  // its own limit holds it back
+
+    const uint64_t slots = std::min(allowed, available / lease->slot);
+    if (slots >= least) {
+      grants.push_back({.lease = lease->id, .slots = slots});
+      charged[lease->tenant] += lease->slot * slots;
+      available -= lease->slot * slots;
+    }
+    if (slots < allowed) break;  // the device is full: those behind wait their turn
+  }
+  return grants;
+}
+
+std::vector<PolicyPlan::Target> PlanTargets(const PolicySnapshot& snapshot) {
+  std::vector<Bytes> over;
+  for (const PolicySnapshot::Tenant& tenant : snapshot.tenants) {
+    over.push_back(tenant.limit.has_value() ? MinusOrZero(tenant.charged, *tenant.limit) : Bytes());
+  }
+  std::vector<const PolicySnapshot::Session*> by_size;
+  for (const PolicySnapshot::Session& session : snapshot.sessions) by_size.push_back(&session);
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [](const auto* a, const auto* b) { return a->charged > b->charged; });
+
+  std::vector<PolicyPlan::Target> targets;
+  for (const PolicySnapshot::Session* session : by_size) {
+    const PolicySnapshot::Tenant& tenant = snapshot.tenants[session->tenant];
+    PolicyPlan::Target target = {.session = session->id};
+    if (tenant.limit.has_value()) {
+      const Bytes give_back = std::min(over[session->tenant], session->charged);
+      over[session->tenant] -= give_back;
+      target.max = give_back.IsZero() ? *tenant.limit : session->charged - give_back;
+      target.reason = absl::StrCat("limit of tenant ", tenant.name, ", ", ToString(*tenant.limit));
+    }
+    targets.push_back(std::move(target));
+  }
+  return targets;
+}
+
+}  // namespace
+
+PolicyPlan FirstComePolicy::Plan(const PolicySnapshot& snapshot) const {
+  return {.grants = PlanGrants(snapshot), .targets = PlanTargets(snapshot)};
+}
+
+}  // namespace kvbroker

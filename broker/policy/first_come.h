@@ -1,0 +1,18 @@
+#ifndef KVBROKER_BROKER_POLICY_FIRST_COME_H_
+#define KVBROKER_BROKER_POLICY_FIRST_COME_H_
+
+#include "broker/policy/policy.h"
+
+namespace kvbroker {
+
+// First come, first served, within limits. The oldest want that its tenant's limit allows gets what is available; those
+// behind it wait even where a smaller want would fit, so that nobody starves. A want that only its own limit holds back
+// is passed over. A tenant over its limit is asked for the difference, from the session that holds most.
+class FirstComePolicy : public Policy {
+ public:
+  PolicyPlan Plan(const PolicySnapshot& snapshot) const override;
+};
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_POLICY_FIRST_COME_H_
