@@ -13,18 +13,9 @@
 #include "broker/core/session_state.h"
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
+#include "common/base/process_identity.h"
 
 namespace kvbroker {
-
-// Who a process is, as the kernel says.
-struct ProcessIdentity {
-  int64_t pid = 0;
-  uint64_t start_time = 0;  // clock ticks since boot: with the pid, unique until the next boot
-  uint32_t uid = 0;
-  uint32_t gid = 0;
-
-  friend bool operator==(const ProcessIdentity&, const ProcessIdentity&) = default;
-};
 
 enum class SessionRole { kSingle, kController, kMapper };
 

@@ -1,0 +1,68 @@
+#include "common/ipc/peer.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/base/status.h"
+
+namespace kvbroker {
+namespace {
+
+// The pid in a pidfd's fdinfo, -1 where its process has ended; none where `fd` is no pidfd.
+absl::StatusOr<int64_t> PidOf(int fd) {
+  std::ifstream info(absl::StrCat("/proc/self/fdinfo/", fd));
+  for (std::string line; std::getline(info, line);) {
+    int64_t pid;
+    if (absl::StartsWith(line, "Pid:") && absl::SimpleAtoi(line.substr(4), &pid)) return pid;
+  }
+  return absl::UnauthenticatedError("the descriptor that came with Hello is no pidfd");
+}
+
+// Field 22 of /proc/<pid>/stat, counted behind the name, which may contain anything but its last ')'.
+absl::StatusOr<uint64_t> StartTimeOf(int64_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::string line;
+  std::getline(file, line);
+  const size_t name_end = line.rfind(')');
+  if (name_end != std::string::npos) {
+    const std::vector<std::string> fields = absl::StrSplit(line.substr(name_end + 1), ' ', absl::SkipEmpty());
+    uint64_t start_time;
+    if (fields.size() > 19 && absl::SimpleAtoi(fields[19], &start_time)) return start_time;
+  }
+  return absl::UnauthenticatedError(absl::StrCat("process ", pid, " has ended"));
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> OwnPidfd() {
+  UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+  if (!fd.valid()) return ErrnoToStatus(errno, "pidfd_open");
+  return fd;
+}
+
+absl::StatusOr<ProcessIdentity> IdentifyPeer(int socket, int pidfd) {
+  ucred credentials;
+  socklen_t length = sizeof(credentials);
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
+    return ErrnoToStatus(errno, "getsockopt SO_PEERCRED");
+  }
+  KVB_ASSIGN_OR_RETURN(const int64_t pid, PidOf(pidfd));
+  if (pid != credentials.pid || pid <= 0) {
+    return absl::UnauthenticatedError(
+        absl::StrCat("the pidfd is of process ", pid, ", the connection of process ", credentials.pid));
+  }
+  KVB_ASSIGN_OR_RETURN(const uint64_t start_time, StartTimeOf(pid));
+  return ProcessIdentity{.pid = pid, .start_time = start_time, .uid = credentials.uid, .gid = credentials.gid};
+}
+
+}  // namespace kvbroker

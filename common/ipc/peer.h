@@ -1,0 +1,20 @@
+#ifndef KVBROKER_COMMON_IPC_PEER_H_
+#define KVBROKER_COMMON_IPC_PEER_H_
+
+#include "absl/status/statusor.h"
+#include "common/base/process_identity.h"
+#include "common/base/unique_fd.h"
+
+namespace kvbroker {
+
+// A pidfd of the calling process, to be sent along with Hello.
+absl::StatusOr<UniqueFd> OwnPidfd();
+
+// Who is at the other end of `socket`, as the kernel says: its credentials from the socket, and `pidfd`, which it sent,
+// is its own. `pidfd` is borrowed.
+// UNAUTHENTICATED: the descriptor is no pidfd, or another process's; names both pids.
+absl::StatusOr<ProcessIdentity> IdentifyPeer(int socket, int pidfd);
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_COMMON_IPC_PEER_H_

@@ -1,0 +1,55 @@
+#include "common/ipc/peer.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gtest/gtest.h"
+
+namespace kvbroker {
+namespace {
+
+class PeerTest : public ::testing::Test {
+ protected:
+  PeerTest() {
+    int ends[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    near_ = UniqueFd(ends[0]);
+    far_ = UniqueFd(ends[1]);
+  }
+
+  UniqueFd near_;
+  UniqueFd far_;
+};
+
+TEST_F(PeerTest, IdentifiesAProcessByItsOwnPidfd) {
+  const absl::StatusOr<ProcessIdentity> peer = IdentifyPeer(near_.get(), OwnPidfd()->get());
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_EQ(peer->pid, getpid());
+  EXPECT_EQ(peer->uid, getuid());
+  EXPECT_GT(peer->start_time, 0u);
+}
+
+TEST_F(PeerTest, RefusesAnotherProcessesPidfd) {
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  const UniqueFd others(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+  EXPECT_EQ(IdentifyPeer(near_.get(), others.get()).status().code(), absl::StatusCode::kUnauthenticated);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(IdentifyPeer(near_.get(), others.get()).status().code(), absl::StatusCode::kUnauthenticated);
+}
+
+TEST_F(PeerTest, RefusesADescriptorThatIsNoPidfd) {
+  const UniqueFd file(open("/dev/null", O_RDONLY));
+  EXPECT_EQ(IdentifyPeer(near_.get(), file.get()).status().code(), absl::StatusCode::kUnauthenticated);
+}
+
+}  // namespace
+}  // namespace kvbroker
