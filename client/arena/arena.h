@@ -1,0 +1,144 @@
+#ifndef KVBROKER_CLIENT_ARENA_ARENA_H_
+#define KVBROKER_CLIENT_ARENA_ARENA_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "client/arena/lease_books.h"
+#include "client/arena/slot_table.h"
+#include "common/base/bytes.h"
+#include "common/base/unique_fd.h"
+#include "common/device/device.h"
+#include "common/device/extent.h"
+
+namespace kvbroker {
+
+// How an arena is laid out and kept filled.
+struct ArenaOptions {
+  // The extent size of one slot in each plane; multiples of the device's granularity, 1 to 250 of them.
+  std::vector<Bytes> planes;
+  // The most slots the arena could ever map: addresses for so many are reserved at once.
+  uint64_t slots = 0;
+
+  // Fewer ready slots than `low`: the arena grows in the background until `high` are ready. More than `high`: it gives
+  // back, in small batches (at most 200 extents a second). Low 0: grows only by SetWant. Higher marks hide more of the
+  // time that growing takes and keep more memory that nobody uses.
+  uint64_t low = 2;
+  uint64_t high = 8;
+
+  // So many slots beyond those are kept granted and made by the broker, not yet mapped here: mapping them is all that is
+  // left to do when they are needed. Others can be given them as long as they are not mapped.
+  uint64_t ahead = 0;
+};
+
+// A client's reserved address ranges and what is mapped in them: planes × slots. Slot i is one extent in every plane, at
+// base(plane) + i × its extent size; all planes of a slot are mapped, or none.
+//
+// A slot is unmapped, ready (mapped, nobody's), taken (the embedder's) or retiring (being unmapped). Take() and Return()
+// move it between ready and taken: no lock, no system call, except one wake of the background thread when the ready ones
+// fall below the low mark. A session's background thread does everything else.
+//
+// Addresses stay the same for the arena's life. Touching an unmapped slot is fatal on either device.
+//
+// Thread-safe. Made by Session::CreateArena; must be destroyed before its session. Destroying unmaps everything: no
+// work of the device may still use it.
+//
+//   while (auto slot = arena->Take()) Use(arena->base(0) + *slot * pitch);
+class Arena {
+ public:
+  struct Stats {
+    uint64_t slots = 0;
+    uint64_t mapped = 0;
+    uint64_t ready = 0;
+    uint64_t taken = 0;
+    uint64_t retiring = 0;
+    uint64_t granted = 0;  // by the broker: mapped, or on the way
+    uint64_t wanted = 0;   // what the broker was told
+    uint64_t target = 0;   // the most slots the broker allows now; `slots` where it sets no bound
+    uint64_t map_calls = 0;
+    uint64_t unmap_calls = 0;
+  };
+
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  uint64_t slots() const { return options_.slots; }
+  size_t planes() const { return options_.planes.size(); }
+  Bytes slot_bytes() const { return slot_bytes_; }
+  Bytes extent_bytes(size_t plane) const { return options_.planes[plane]; }
+  uint64_t base(size_t plane) const { return ranges_[plane].address(); }
+
+  // A ready slot, the lowest numbered there is; none where none is ready. Never waits.
+  std::optional<uint64_t> Take();
+
+  // Gives a taken slot back to the ready ones; it stays mapped. FAILED_PRECONDITION: the slot is not taken.
+  absl::Status Return(uint64_t slot);
+
+  // Gives taken slots back to the broker: they are unmapped in the background, in batches. The caller has made sure that
+  // no work of the device uses them any more. FAILED_PRECONDITION names a slot that is not taken, and changes nothing.
+  absl::Status Retire(absl::Span<const uint64_t> slots);
+
+  // The arena could use `slots` in all: it grows to so many and does not shrink below, as the broker allows. Returns at
+  // once. INVALID_ARGUMENT: more than the arena has.
+  absl::Status SetWant(uint64_t slots, uint64_t min_useful = 0);
+
+  // Waits until `slots` are ready (it does not ask for them: see SetWant). DEADLINE_EXCEEDED: they are not by then.
+  // UNAVAILABLE: the broker is away and nothing can grow.
+  absl::Status WaitReady(uint64_t slots, absl::Duration timeout);
+
+  Stats stats() const;
+
+ private:
+  friend class Session;
+  friend class SessionWorker;
+
+  Arena(const ArenaOptions& options, uint64_t id, Device& device, std::vector<Reservation> ranges, int wake_fd);
+
+  // Wakes the background thread, unless it is awake already.
+  void Wake();
+
+  // --- The background thread's part (session_worker.h).
+
+  // Maps one whole slot, or nothing of it.
+  absl::Status MapSlot(uint64_t slot, absl::Span<const Extent> extents);
+  absl::Status UnmapSlot(uint64_t slot);
+  // Slots the arena should hold in all now.
+  uint64_t DesiredSlots() const;
+
+  // Constant after construction.
+  const ArenaOptions options_;
+  const uint64_t id_;
+  Device& device_;  // Not owned; must outlive this.
+  const std::vector<Reservation> ranges_;
+  const Bytes slot_bytes_;
+  const int wake_fd_;  // Not owned.
+
+  // Synchronise themselves.
+  SlotTable table_;
+  std::atomic<bool> awake_{false};
+  std::atomic<uint64_t> explicit_want_{0};
+  std::atomic<uint64_t> min_useful_{0};
+  std::atomic<uint64_t> target_slots_{UINT64_MAX};
+  std::atomic<bool> away_{false};
+  std::atomic<uint64_t> map_calls_{0};
+  std::atomic<uint64_t> unmap_calls_{0};
+
+  mutable absl::Mutex mu_;
+  std::vector<uint64_t> retired_ ABSL_GUARDED_BY(mu_);  // to be unmapped
+  LeaseBooks books_ ABSL_GUARDED_BY(mu_);
+  uint64_t wanted_ ABSL_GUARDED_BY(mu_) = 0;  // as told to the broker
+};
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_CLIENT_ARENA_ARENA_H_
