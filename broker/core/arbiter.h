@@ -66,6 +66,7 @@ class Arbiter {
   void On(const event::Confirm& confirm);
   void On(const event::Nack& nack);
   void On(const event::Released& released);
+  void On(const event::Remark&) {}
   void On(const event::Unsupported& unsupported);
   void On(const event::Poisoned& poisoned);
   void On(const event::Goodbye& goodbye);

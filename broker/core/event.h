@@ -89,6 +89,11 @@ struct Released {
   uint64_t total = 0;
 };
 
+// A message that asks for nothing this version acts on (Holding, SetMode).
+struct Remark {
+  SessionId session;
+};
+
 // A message of the protocol that this broker does not serve yet.
 struct Unsupported {
   SessionId session;
@@ -141,7 +146,7 @@ struct SetLimit {
 }  // namespace event
 
 using Event = std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, event::Want, event::Fetch, event::Confirm,
-                           event::Nack, event::Released, event::Unsupported, event::Poisoned, event::Goodbye,
+                           event::Nack, event::Released, event::Remark, event::Unsupported, event::Poisoned, event::Goodbye,
                            event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed,
                            event::DeviceSample, event::SetLimit>;
 

@@ -1,0 +1,343 @@
+#include "broker/server/broker.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "broker/server/convert.h"
+#include "common/base/log.h"
+#include "common/base/status.h"
+#include "common/ipc/peer.h"
+
+namespace kvbroker {
+namespace {
+
+constexpr size_t kMostPending = 256;  // connections that have not said who they are
+
+std::string Serialized(const v1::BrokerFrame& frame) { return frame.SerializeAsString(); }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Broker>> Broker::Create(const Options& options, const Policy& policy, Device& device,
+                                                       EventLoop& loop) {
+  KVB_ASSIGN_OR_RETURN(const DeviceMemory memory, device.Memory());
+  KVB_ASSIGN_OR_RETURN(UniqueFd listener, ListenSeqpacket(options.engine_socket, options.engine_socket_mode));
+  std::unique_ptr<Broker> broker(new Broker(options, policy, device, loop));
+  broker->listener_ = std::move(listener);
+  broker->Sampled(memory);
+  KVB_RETURN_IF_ERROR(loop.Watch(broker->listener_.get(), [b = broker.get()] { b->Accept(); }));
+  return broker;
+}
+
+Broker::Broker(const Options& options, const Policy& policy, Device& device, EventLoop& loop)
+    : options_(options),
+      loop_(loop),
+      arbiter_(options.arbiter, policy),
+      worker_(device, {.made =
+                           [this](LeaseId lease, std::vector<MadeSlot> slots) {
+                             auto shared = std::make_shared<std::vector<MadeSlot>>(std::move(slots));
+                             loop_.Post([this, lease, shared] {
+                               const uint64_t count = shared->size();
+                               made_.Add(lease, std::move(*shared));
+                               Handle(event::Made{.lease = lease, .slots = count});
+                             });
+                           },
+                       .failed =
+                           [this](LeaseId lease, uint64_t slots, absl::Status error) {
+                             loop_.Post([this, lease, slots, error = std::move(error)] {
+                               Handle(event::MakeFailed{.lease = lease, .slots = slots, .error = error});
+                             });
+                           },
+                       .sampled = [this](absl::StatusOr<DeviceMemory> memory) {
+                         loop_.Post([this, memory = std::move(memory)] { Sampled(memory); });
+                       }}) {}
+
+Broker::~Broker() {
+  loop_.Unwatch(listener_.get());
+  for (auto& [id, pending] : pending_) loop_.Unwatch(pending.socket.get());
+  for (auto& [id, client] : clients_) {
+    if (client.socket.valid()) loop_.Unwatch(client.socket.get());
+    if (client.pidfd.valid()) loop_.Unwatch(client.pidfd.get());
+  }
+  control_.Shutdown();
+}
+
+Broker::LimitAnswer Broker::SetLimit(const std::string& tenant, std::optional<Bytes> limit) {
+  Handle(event::SetLimit{.tenant = tenant, .limit = limit});
+  return *std::exchange(limit_answer_, std::nullopt);
+}
+
+void Broker::Handle(Event event) {
+  events_.push_back(std::move(event));
+  if (std::exchange(handling_, true)) return;  // an effect caused it: after the others
+  while (!events_.empty()) {
+    const Event next = std::move(events_.front());
+    events_.pop_front();
+    for (Effect& effect : arbiter_.Step(next, EventLoop::Now())) {
+      std::visit([this](auto& e) { Perform(e); }, effect);
+    }
+  }
+  handling_ = false;
+}
+
+// ---------------------------------------------------------------- what happens
+
+void Broker::Accept() {
+  for (;;) {
+    UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket.valid()) return;
+    if (pending_.size() >= kMostPending) {
+      Reject(socket.get(), absl::ResourceExhaustedError(absl::StrCat(
+                               pending_.size(), " connections wait already without having said who they are")));
+      continue;
+    }
+    const ConnectionId id(next_connection_++);
+    const int fd = socket.get();
+    Pending& pending = pending_[id];
+    pending.socket = std::move(socket);
+    pending.timeout = loop_.At(EventLoop::Now() + options_.hello_timeout, [this, id] {
+      Reject(pending_.at(id).socket.get(),
+             absl::DeadlineExceededError(
+                 absl::StrCat("no Hello within ", absl::FormatDuration(options_.hello_timeout))));
+      ClosePending(id);
+    });
+    const absl::Status watched = loop_.Watch(fd, [this, id] { FirstPacket(id); });
+    if (!watched.ok()) ClosePending(id);
+  }
+}
+
+void Broker::FirstPacket(ConnectionId connection) {
+  Pending& pending = pending_.at(connection);
+  absl::StatusOr<std::optional<Packet>> packet = ReceivePacket(pending.socket.get());
+  if (packet.ok() && !packet->has_value()) return;
+  if (!packet.ok()) {
+    if (packet.status().code() != absl::StatusCode::kUnavailable) Reject(pending.socket.get(), packet.status());
+    return ClosePending(connection);
+  }
+  const auto hello = [&]() -> absl::StatusOr<event::Hello> {
+    v1::ClientFrame frame;
+    if (!frame.ParseFromString((*packet)->bytes)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a packet of ", (*packet)->bytes.size(), " bytes that is no frame of the protocol"));
+    }
+    if ((*packet)->fds.size() != 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("Hello comes with 1 descriptor, the client's pidfd, not with ", (*packet)->fds.size()));
+    }
+    KVB_ASSIGN_OR_RETURN(const ProcessIdentity process,
+                         IdentifyPeer(pending.socket.get(), (*packet)->fds.front().get()));
+    return ToHello(connection, process, frame);
+  }();
+  if (!hello.ok()) {
+    Reject(pending.socket.get(), hello.status());
+    return ClosePending(connection);
+  }
+  pending.pidfd = std::move((*packet)->fds.front());
+  Handle(*hello);
+}
+
+void Broker::NextPacket(SessionId session) {
+  const auto it = clients_.find(session);
+  if (it == clients_.end() || !it->second.socket.valid()) return;
+  absl::StatusOr<std::optional<Packet>> packet = ReceivePacket(it->second.socket.get());
+  if (packet.ok() && !packet->has_value()) return;
+  if (packet.status().code() == absl::StatusCode::kUnavailable) return ConnectionLost(session);
+  const auto event = [&]() -> absl::StatusOr<Event> {
+    KVB_RETURN_IF_ERROR(packet.status());
+    v1::ClientFrame frame;
+    if (!frame.ParseFromString((*packet)->bytes)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a packet of ", (*packet)->bytes.size(), " bytes that is no frame of the protocol"));
+    }
+    return ToEvent(session, frame);
+  }();
+  if (event.ok()) return Handle(*event);
+  LogWarning("session disconnected session=", session.value(), ": ", event.status().message());
+  effect::Disconnect disconnect = {.session = session, .status = event.status()};
+  Perform(disconnect);
+}
+
+void Broker::ClientMessage(SessionId session, const v1::ClientMessage& message) {
+  const auto it = clients_.find(session);
+  if (it == clients_.end()) return;
+  Handle(ToEvent(session, message));
+  // The session may have ended over it.
+  if (const auto after = clients_.find(session); after != clients_.end()) after->second.control->Continue();
+}
+
+void Broker::ConnectionLost(SessionId session) {
+  const auto it = clients_.find(session);
+  if (it == clients_.end() || !it->second.socket.valid()) return;
+  CloseSocket(it->second);
+  Handle(event::ConnectionLost{.session = session});
+}
+
+void Broker::ProcessEnded(SessionId session) {
+  Client& client = clients_.at(session);
+  loop_.Unwatch(client.pidfd.get());
+  client.pidfd.Reset();
+  Handle(event::ProcessEnded{.session = session});
+}
+
+void Broker::Sampled(const absl::StatusOr<DeviceMemory>& memory) {
+  LookAtDevice(options_.sample_interval);
+  if (!memory.ok()) {
+    if (!std::exchange(device_fails_, true)) LogError("looking at the device failed: ", memory.status().message());
+    return;
+  }
+  if (std::exchange(device_fails_, false)) LogInfo("the device answers again");
+  own_share_ = memory->used_by_caller;
+  Handle(event::DeviceSample{.total = memory->total, .free = memory->free});
+}
+
+void Broker::LookAtDevice(absl::Duration delay) {
+  const absl::Time when = EventLoop::Now() + delay;
+  if (when >= next_look_) return;
+  if (next_look_ != absl::InfiniteFuture()) loop_.Cancel(look_timer_);
+  const auto look = [this] {
+    next_look_ = absl::InfiniteFuture();
+    worker_.Sample();
+  };
+  if (delay <= absl::ZeroDuration()) return look();
+  next_look_ = when;
+  look_timer_ = loop_.At(when, look);
+}
+
+// ---------------------------------------------------------------- what to do about it
+
+void Broker::Perform(effect::Admit& admit) {
+  Pending& pending = pending_.at(admit.connection);
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    Reject(pending.socket.get(), ErrnoToStatus(errno, "socketpair"));
+    ClosePending(admit.connection);
+    return Handle(event::ProcessEnded{.session = admit.session});  // it never was
+  }
+  UniqueFd ours(ends[0]);
+  const UniqueFd theirs(ends[1]);
+
+  loop_.Cancel(pending.timeout);
+  loop_.Unwatch(pending.socket.get());
+  const SessionId session = admit.session;
+  Client& client = clients_[session];
+  client.socket = std::move(pending.socket);
+  client.pidfd = std::move(pending.pidfd);
+  client.control = std::make_shared<ControlChannel>([this, session](v1::ClientMessage message) {
+    loop_.Post([this, session, message = std::move(message)] { ClientMessage(session, message); });
+  });
+  pending_.erase(admit.connection);
+  control_.Serve(session, ours.Take(), client.control);
+
+  v1::BrokerFrame frame;
+  v1::Welcome& welcome = *frame.mutable_welcome();
+  welcome.set_version(1);
+  welcome.set_session_id(session.value());
+  welcome.set_epoch(options_.epoch);
+  welcome.set_granularity(options_.arbiter.granularity.in_bytes());
+  welcome.set_capacity(admit.capacity.in_bytes());
+  welcome.set_limit(admit.limit.has_value() ? admit.limit->in_bytes() : UINT64_MAX);
+  welcome.set_device_uuid(options_.arbiter.device_uuid);
+  welcome.set_device_kind(options_.device_kind);
+  const absl::Status sent = SendPacket(client.socket.get(), Serialized(frame), {theirs.get()});
+
+  absl::Status watched = loop_.Watch(client.socket.get(), [this, session] { NextPacket(session); });
+  if (watched.ok()) watched = loop_.Watch(client.pidfd.get(), [this, session] { ProcessEnded(session); });
+  if (!sent.ok() || !watched.ok()) {
+    LogWarning("welcome failed session=", session.value(), ": ", (sent.ok() ? watched : sent).message());
+    ConnectionLost(session);
+  }
+}
+
+void Broker::Perform(effect::Refuse& refuse) {
+  Reject(pending_.at(refuse.connection).socket.get(), refuse.status);
+  ClosePending(refuse.connection);
+}
+
+template <typename Told>
+void Broker::Perform(Told& told) {
+  if (const auto it = clients_.find(told.session); it != clients_.end()) it->second.control->Send(ToMessage(told));
+}
+
+void Broker::Perform(effect::TellError& told) {
+  if (const auto it = clients_.find(told.session); it != clients_.end()) it->second.control->Send(ToMessage(told));
+}
+
+void Broker::Perform(effect::Disconnect& disconnect) {
+  const auto it = clients_.find(disconnect.session);
+  if (it == clients_.end() || !it->second.socket.valid()) return;
+  Reject(it->second.socket.get(), disconnect.status);
+  ConnectionLost(disconnect.session);
+}
+
+void Broker::Perform(effect::EndSession& end) {
+  const auto it = clients_.find(end.session);
+  if (it == clients_.end()) return;
+  CloseSocket(it->second);
+  if (it->second.pidfd.valid()) loop_.Unwatch(it->second.pidfd.get());
+  it->second.control->Close();
+  control_.Forget(end.session);
+  clients_.erase(it);
+}
+
+void Broker::Perform(effect::MakeExtents& make) { worker_.Make(make.lease, make.planes, make.slots); }
+
+void Broker::Perform(effect::HandOver& hand_over) {
+  const auto it = clients_.find(hand_over.session);
+  if (it == clients_.end() || !it->second.socket.valid()) return;  // its ConnectionLost is on its way
+  v1::BrokerFrame frame;
+  v1::Handles& handles = *frame.mutable_handles();
+  handles.set_lease_id(hand_over.lease.value());
+  handles.set_batch(hand_over.batch.value());
+  handles.set_slots(static_cast<uint32_t>(hand_over.slots));
+  std::vector<int> fds;
+  if (hand_over.slots > 0) fds = made_.StartBatch(hand_over.lease, hand_over.batch, hand_over.slots);
+  const absl::Status sent = SendPacket(it->second.socket.get(), Serialized(frame), fds);
+  if (sent.ok()) return;
+  // One batch is out at a time, so a full socket means a client that floods its own channel; one that is gone is gone.
+  LogWarning("hand-over failed session=", hand_over.session.value(), ": ", sent.message());
+  ConnectionLost(hand_over.session);
+}
+
+void Broker::Perform(effect::DropBatch& drop) { worker_.Dispose(made_.TakeBatch(drop.lease, drop.batch)); }
+
+void Broker::Perform(effect::DiscardMade& discard) { worker_.Dispose(made_.TakeMade(discard.lease, discard.slots)); }
+
+void Broker::Perform(effect::SampleDevice& sample) { LookAtDevice(sample.delay); }
+
+void Broker::Perform(effect::AnswerLimit& answer) {
+  limit_answer_ = {.status = answer.status, .limit = answer.limit, .over = answer.over};
+}
+
+void Broker::Perform(effect::Note& note) {
+  Log(note.level == effect::Note::Level::kInfo ? LogLevel::kInfo : LogLevel::kWarning, note.text);
+}
+
+void Broker::Reject(int socket, const absl::Status& status) {
+  v1::BrokerFrame frame;
+  frame.mutable_rejected()->set_code(static_cast<int32_t>(status.code()));
+  frame.mutable_rejected()->set_message(std::string(status.message()));
+  // A peer that has gone needs no answer.
+  SendPacket(socket, Serialized(frame)).IgnoreError();
+  LogInfo("connection rejected: ", status.message());
+}
+
+void Broker::ClosePending(ConnectionId connection) {
+  const auto it = pending_.find(connection);
+  loop_.Unwatch(it->second.socket.get());
+  loop_.Cancel(it->second.timeout);
+  pending_.erase(it);
+}
+
+void Broker::CloseSocket(Client& client) {
+  if (!client.socket.valid()) return;
+  loop_.Unwatch(client.socket.get());
+  client.socket.Reset();
+}
+
+}  // namespace kvbroker

@@ -1,0 +1,133 @@
+#ifndef KVBROKER_BROKER_SERVER_BROKER_H_
+#define KVBROKER_BROKER_SERVER_BROKER_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "broker/core/arbiter.h"
+#include "broker/server/control.h"
+#include "broker/server/event_loop.h"
+#include "broker/server/extent_worker.h"
+#include "broker/server/made_extents.h"
+#include "common/base/unique_fd.h"
+#include "common/device/device.h"
+#include "common/ipc/packet.h"
+
+namespace kvbroker {
+
+// Drives the arbiter for real: turns what happens on sockets, pidfds, streams and the device into events, and carries out
+// the effects. Everything it decides, the arbiter decides.
+//
+// Thread-bound to the loop's thread.
+class Broker {
+ public:
+  struct Options {
+    Arbiter::Options arbiter;
+    std::string engine_socket;  // path
+    int engine_socket_mode = 0666;
+    uint64_t epoch = 1;
+    std::string device_kind;    // "cuda" or "host"
+    absl::Duration sample_interval = absl::Milliseconds(100);
+    absl::Duration hello_timeout = absl::Seconds(5);
+  };
+  struct LimitAnswer {
+    absl::Status status;
+    std::optional<Bytes> limit;
+    Bytes over;
+  };
+
+  // Listens on the engine socket and looks at the device. All of the arguments but `options` are not owned and must
+  // outlive this.
+  static absl::StatusOr<std::unique_ptr<Broker>> Create(const Options& options, const Policy& policy, Device& device,
+                                                        EventLoop& loop);
+  ~Broker();
+
+  BrokerReport Report() const { return arbiter_.Report(EventLoop::Now()); }
+  LimitAnswer SetLimit(const std::string& tenant, std::optional<Bytes> limit);
+
+  uint64_t epoch() const { return options_.epoch; }
+  // This process's own share of the device, as of the newest look.
+  Bytes own_share() const { return own_share_; }
+
+ private:
+  // A connection that has not said Hello yet.
+  struct Pending {
+    UniqueFd socket;
+    EventLoop::TimerId timeout = 0;
+    // From Hello, while the arbiter decides.
+    UniqueFd pidfd;
+  };
+  // An admitted client.
+  struct Client {
+    UniqueFd socket;  // the hand-over channel; empty once it is closed
+    UniqueFd pidfd;   // empty once the process has ended
+    std::shared_ptr<ControlChannel> control;
+  };
+
+  Broker(const Options& options, const Policy& policy, Device& device, EventLoop& loop);
+
+  // --- What happens.
+  void Accept();
+  void FirstPacket(ConnectionId connection);
+  void NextPacket(SessionId session);
+  void ClientMessage(SessionId session, const v1::ClientMessage& message);
+  void ConnectionLost(SessionId session);
+  void ProcessEnded(SessionId session);
+  void Sampled(const absl::StatusOr<DeviceMemory>& memory);
+  void LookAtDevice(absl::Duration delay);
+
+  // Takes the event through the arbiter, and whatever follows from it, in order.
+  void Handle(Event event);
+
+  // --- What to do about it.
+  void Perform(effect::Admit& admit);
+  void Perform(effect::Refuse& refuse);
+  void Perform(effect::TellError& told);
+  template <typename Told>
+  void Perform(Told& told);
+  void Perform(effect::Disconnect& disconnect);
+  void Perform(effect::EndSession& end);
+  void Perform(effect::MakeExtents& make);
+  void Perform(effect::HandOver& hand_over);
+  void Perform(effect::DropBatch& drop);
+  void Perform(effect::DiscardMade& discard);
+  void Perform(effect::SampleDevice& sample);
+  void Perform(effect::AnswerLimit& answer);
+  void Perform(effect::Note& note);
+
+  void Reject(int socket, const absl::Status& status);
+  void ClosePending(ConnectionId connection);
+  void CloseSocket(Client& client);
+
+  const Options options_;
+  EventLoop& loop_;  // Not owned.
+  Arbiter arbiter_;
+
+  UniqueFd listener_;
+  std::map<ConnectionId, Pending> pending_;
+  std::map<SessionId, Client> clients_;
+  MadeExtents made_;
+  std::deque<Event> events_;
+  bool handling_ = false;
+  uint64_t next_connection_ = 1;
+  std::optional<LimitAnswer> limit_answer_;
+  Bytes own_share_;
+  absl::Time next_look_ = absl::InfiniteFuture();
+  EventLoop::TimerId look_timer_ = 0;
+  bool device_fails_ = false;
+
+  ControlService control_;
+  ExtentWorker worker_;  // Last: its results use all of the above.
+};
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_SERVER_BROKER_H_

@@ -1,0 +1,224 @@
+#include "broker/server/convert.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
+
+namespace kvbroker {
+namespace {
+
+constexpr uint32_t kProtocolVersion = 1;
+
+ArenaDescription ToArena(const v1::ArenaSpec& spec) {
+  ArenaDescription arena = {.id = ArenaId(spec.arena_id()), .slots = spec.slots()};
+  for (const v1::Plane& plane : spec.planes()) arena.planes.push_back(Bytes(plane.extent_bytes()));
+  return arena;
+}
+
+SessionRole ToRole(v1::Role role) {
+  switch (role) {
+    case v1::ROLE_CONTROLLER:
+      return SessionRole::kController;
+    case v1::ROLE_MAPPER:
+      return SessionRole::kMapper;
+    default:
+      return SessionRole::kSingle;
+  }
+}
+
+uint64_t OrZero(const std::optional<Bytes>& bytes) { return bytes.has_value() ? bytes->in_bytes() : 0; }
+
+}  // namespace
+
+Event ToEvent(SessionId session, const v1::ClientMessage& message) {
+  switch (message.body_case()) {
+    case v1::ClientMessage::kArenaOpen:
+      return event::ArenaOpen{.session = session, .arena = ToArena(message.arena_open().arena())};
+    case v1::ClientMessage::kArenaClose:
+      return event::ArenaClose{.session = session, .arena = ArenaId(message.arena_close().arena_id())};
+    case v1::ClientMessage::kWant:
+      return event::Want{.session = session,
+                         .arena = ArenaId(message.want().arena_id()),
+                         .revision = message.want().revision(),
+                         .slots = message.want().slots(),
+                         .min_useful = message.want().min_useful_slots()};
+    case v1::ClientMessage::kReleased:
+      return event::Released{.session = session,
+                             .lease = LeaseId(message.released().lease_id()),
+                             .total = message.released().cumulative_slots()};
+    case v1::ClientMessage::kPoisoned:
+      return event::Poisoned{.session = session, .error = Quoted(message.poisoned().error())};
+    case v1::ClientMessage::kGoodbye:
+      return event::Goodbye{.session = session};
+    case v1::ClientMessage::kHolding:
+    case v1::ClientMessage::kSetMode:
+      return event::Remark{.session = session};
+    case v1::ClientMessage::kReserveExternal:
+    case v1::ClientMessage::kExternalSettled:
+      return event::Unsupported{.session = session, .what = "room is not served by this version of the broker"};
+    case v1::ClientMessage::kReserve:
+    case v1::ClientMessage::kCommit:
+    case v1::ClientMessage::kCancel:
+      return event::Unsupported{.session = session,
+                                .what = "gang reservations are not served by this version of the broker"};
+    case v1::ClientMessage::BODY_NOT_SET:
+      break;
+  }
+  return event::Unsupported{.session = session, .what = "an empty message, or one that this broker does not know"};
+}
+
+absl::StatusOr<Event> ToEvent(SessionId session, const v1::ClientFrame& frame) {
+  switch (frame.body_case()) {
+    case v1::ClientFrame::kFetch:
+      return event::Fetch{.session = session,
+                          .lease = LeaseId(frame.fetch().lease_id()),
+                          .max_slots = frame.fetch().max_slots(),
+                          .confirm = BatchId(frame.fetch().confirm_batch())};
+    case v1::ClientFrame::kConfirm:
+      return event::Confirm{.session = session,
+                            .lease = LeaseId(frame.confirm().lease_id()),
+                            .batch = BatchId(frame.confirm().batch())};
+    case v1::ClientFrame::kNack:
+      return event::Nack{.session = session,
+                         .lease = LeaseId(frame.nack().lease_id()),
+                         .batch = BatchId(frame.nack().batch()),
+                         .error = Quoted(frame.nack().error())};
+    case v1::ClientFrame::kHello:
+    case v1::ClientFrame::kResume:
+      return absl::InvalidArgumentError("a second Hello on one connection");
+    case v1::ClientFrame::BODY_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("an empty frame, or one that this broker does not know");
+}
+
+absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdentity& process,
+                                     const v1::ClientFrame& frame) {
+  const bool resumes = frame.body_case() == v1::ClientFrame::kResume;
+  if (!resumes && frame.body_case() != v1::ClientFrame::kHello) {
+    return absl::InvalidArgumentError("a connection begins with Hello or Resume");
+  }
+  const v1::Hello& hello = resumes ? frame.resume().hello() : frame.hello();
+  if (hello.min_version() > kProtocolVersion || hello.max_version() < kProtocolVersion) {
+    return absl::InvalidArgumentError(absl::StrCat("the client speaks versions ", hello.min_version(), " to ",
+                                                   hello.max_version(), " of the protocol, this broker ",
+                                                   kProtocolVersion));
+  }
+  constexpr size_t kLongestText = 256;
+  if (std::max({hello.instance_id().size(), hello.engine().size(), hello.device_uuid().size()}) > kLongestText) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("instance, engine and device are texts of at most ", kLongestText, " bytes"));
+  }
+  event::Hello event = {.connection = connection,
+                        .process = process,
+                        .tenant = hello.tenant(),
+                        .instance = absl::CHexEscape(hello.instance_id()),
+                        .role = ToRole(hello.role()),
+                        .device_uuid = absl::CHexEscape(hello.device_uuid()),
+                        .engine = absl::CHexEscape(hello.engine())};
+  for (const v1::LeaseInventory& lease : frame.resume().inventory()) {
+    const uint64_t slots = lease.active_slots() + lease.retiring_slots();
+    if (slots < lease.active_slots()) {
+      return absl::InvalidArgumentError(absl::StrCat("an inventory of ", lease.active_slots(), " slots and ",
+                                                     lease.retiring_slots(), " more"));
+    }
+    event.held.push_back({.arena = ToArena(lease.arena()), .slots = slots});
+  }
+  return event;
+}
+
+v1::BrokerMessage ToMessage(const effect::TellArenaOpened& told) {
+  v1::BrokerMessage message;
+  message.mutable_arena_opened()->set_arena_id(told.arena.value());
+  message.mutable_arena_opened()->set_lease_id(told.lease.value());
+  return message;
+}
+
+v1::BrokerMessage ToMessage(const effect::TellGrant& told) {
+  v1::BrokerMessage message;
+  message.mutable_grant()->set_lease_id(told.lease.value());
+  message.mutable_grant()->set_cumulative_slots(told.total);
+  message.mutable_grant()->set_want_revision(told.want_revision);
+  return message;
+}
+
+v1::BrokerMessage ToMessage(const effect::TellRevoke& told) {
+  v1::BrokerMessage message;
+  message.mutable_revoke()->set_lease_id(told.lease.value());
+  message.mutable_revoke()->set_cumulative_slots(told.total);
+  return message;
+}
+
+v1::BrokerMessage ToMessage(const effect::TellTarget& told) {
+  v1::BrokerMessage message;
+  message.mutable_target()->set_revision(told.revision);
+  message.mutable_target()->set_max_bytes(told.max.has_value() ? told.max->in_bytes() : UINT64_MAX);
+  message.mutable_target()->set_reason(told.reason);
+  return message;
+}
+
+v1::BrokerMessage ToMessage(const effect::TellError& told) {
+  v1::BrokerMessage message;
+  message.mutable_error()->set_code(static_cast<int32_t>(told.status.code()));
+  message.mutable_error()->set_message(std::string(told.status.message()));
+  message.mutable_error()->set_arena_id(told.arena.value());
+  return message;
+}
+
+void FillStatus(const BrokerReport& report, admin::v1::Status& status) {
+  admin::v1::Memory& memory = *status.mutable_memory();
+  memory.set_total(report.total.in_bytes());
+  memory.set_driver_free(report.free.in_bytes());
+  memory.set_capacity(report.capacity.in_bytes());
+  memory.set_capacity_cap(OrZero(report.cap));
+  memory.set_headroom(report.headroom.in_bytes());
+  memory.set_granted(report.charged.in_bytes());
+  memory.set_draining(report.returned.in_bytes());
+  memory.set_used_by_others(report.used_by_others.in_bytes());
+  memory.set_waiting(report.waiting.in_bytes());
+  admin::v1::Counters& counters = *status.mutable_counters();
+  counters.set_grants(report.counters.grants);
+  counters.set_granted_slots(report.counters.granted_slots);
+  counters.set_refusals(report.counters.refusals);
+  counters.set_create_failures(report.counters.create_failures);
+  counters.set_sessions_opened(report.counters.sessions_opened);
+  counters.set_sessions_ended(report.counters.sessions_ended);
+  status.set_sessions(static_cast<uint32_t>(report.sessions.size()));
+  status.set_tenants(static_cast<uint32_t>(report.tenants.size()));
+}
+
+void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to) {
+  to.set_name(from.name);
+  to.set_unlimited(!from.limit.has_value());
+  to.set_limit(OrZero(from.limit));
+  to.set_configured_limit(OrZero(from.configured_limit));
+  to.set_granted(from.charged.in_bytes());
+  to.set_wanted(from.wanted.in_bytes());
+  to.set_sessions(from.sessions);
+  to.set_peak(from.peak.in_bytes());
+}
+
+void FillSession(const BrokerReport::Session& from, admin::v1::Session& to) {
+  to.set_session_id(from.id.value());
+  to.set_tenant(from.tenant);
+  to.set_instance_id(from.instance);
+  to.set_state(std::string(ToString(from.state)));
+  to.set_pid(from.process.pid);
+  to.set_uid(from.process.uid);
+  to.set_engine(from.engine);
+  to.set_granted(from.charged.in_bytes());
+  to.set_active(from.active.in_bytes());
+  to.set_in_flight(from.in_flight.in_bytes());
+  to.set_returning(from.returned.in_bytes());
+  to.set_wanted(from.wanted.in_bytes());
+  to.set_target(from.target.has_value() ? from.target->in_bytes() : UINT64_MAX);
+  to.set_age_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(from.age)));
+  to.set_arenas(from.arenas);
+}
+
+}  // namespace kvbroker

@@ -1,0 +1,104 @@
+#include "broker/server/extent_worker.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "common/base/status.h"
+
+namespace kvbroker {
+namespace {
+
+// Extents made before the results are delivered and the next lease has its turn: about half a millisecond's work.
+constexpr uint64_t kPartExtents = 8;
+
+}  // namespace
+
+ExtentWorker::ExtentWorker(Device& device, Results results)
+    : device_(device), results_(std::move(results)), thread_([this] { Run(); }) {}
+
+ExtentWorker::~ExtentWorker() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+  }
+  thread_.join();
+}
+
+void ExtentWorker::Make(LeaseId lease, const std::vector<Bytes>& planes, uint64_t slots) {
+  absl::MutexLock lock(&mu_);
+  jobs_.emplace_back(MakeJob{.lease = lease, .planes = planes, .slots = slots});
+}
+
+void ExtentWorker::Dispose(std::vector<MadeSlot> slots) {
+  absl::MutexLock lock(&mu_);
+  std::move(slots.begin(), slots.end(), std::back_inserter(garbage_));
+}
+
+void ExtentWorker::Sample() {
+  absl::MutexLock lock(&mu_);
+  if (std::exchange(sample_queued_, true)) return;
+  jobs_.emplace_back(SampleJob{});
+}
+
+void ExtentWorker::Run() {
+  pthread_setname_np(pthread_self(), "kvb-device");
+  for (;;) {
+    std::optional<Job> job;
+    std::optional<MadeSlot> garbage;
+    {
+      absl::MutexLock lock(&mu_);
+      const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+        return stopping_ || !jobs_.empty() || !garbage_.empty();
+      };
+      mu_.Await(absl::Condition(&something));
+      if (stopping_) return;
+      if (!jobs_.empty()) {
+        job = std::move(jobs_.front());
+        jobs_.pop_front();
+        if (std::holds_alternative<SampleJob>(*job)) sample_queued_ = false;
+      } else {
+        garbage = std::move(garbage_.front());
+        garbage_.pop_front();
+      }
+    }
+    if (!job.has_value()) continue;  // the garbage goes here, outside the lock
+    if (std::holds_alternative<SampleJob>(*job)) {
+      results_.sampled(device_.Memory());
+    } else if (MakePart(std::get<MakeJob>(*job))) {
+      absl::MutexLock lock(&mu_);
+      jobs_.push_back(*std::move(job));
+    }
+  }
+}
+
+bool ExtentWorker::MakePart(MakeJob& job) {
+  const uint64_t part = std::min(job.slots, std::max<uint64_t>(1, kPartExtents / job.planes.size()));
+  std::vector<MadeSlot> made;
+  absl::Status error;
+  while (made.size() < part && error.ok()) {
+    absl::StatusOr<MadeSlot> slot = MakeSlot(job.planes);
+    error = slot.status();
+    if (slot.ok()) made.push_back(*std::move(slot));
+  }
+  job.slots -= made.size();
+  if (!made.empty()) results_.made(job.lease, std::move(made));
+  if (error.ok()) return job.slots > 0;
+  results_.failed(job.lease, job.slots, error);
+  return false;
+}
+
+absl::StatusOr<MadeSlot> ExtentWorker::MakeSlot(const std::vector<Bytes>& planes) {
+  MadeSlot slot;
+  for (const Bytes bytes : planes) {
+    KVB_ASSIGN_OR_RETURN(Extent extent, Extent::Create(device_, bytes));
+    KVB_ASSIGN_OR_RETURN(UniqueFd fd, extent.Export());
+    slot.extents.push_back(std::move(extent));
+    slot.fds.push_back(std::move(fd));
+  }
+  return slot;
+}
+
+}  // namespace kvbroker
