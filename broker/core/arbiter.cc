@@ -362,12 +362,13 @@ void Arbiter::AnswerFetch(Lease& lease) {
 }
 
 bool Arbiter::ConfirmBatch(SessionRecord& session, Lease& lease, BatchId batch) {
-  const absl::StatusOr<uint64_t> confirmed = lease.Confirm(batch);
+  const absl::StatusOr<Lease::Confirmed> confirmed = lease.Confirm(batch);
   if (!confirmed.ok()) {
     RefuseFrame(session, confirmed.status());
     return false;
   }
-  if (*confirmed > 0) Emit(effect::DropBatch{.lease = lease.id(), .batch = batch});
+  if (confirmed->slots > 0) Emit(effect::DropBatch{.lease = lease.id(), .batch = batch});
+  NoteReturned(lease.id(), confirmed->returned);
   return true;
 }
 

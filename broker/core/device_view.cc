@@ -5,7 +5,9 @@
 namespace kvbroker {
 namespace {
 
-constexpr absl::Duration kOthersWindow = absl::Seconds(2);
+// A process that dies with 100 GiB mapped in small extents frees them over some two seconds, and only then shows as
+// ended: for so long, and some more, others seem to use less than they do.
+constexpr absl::Duration kOthersWindow = absl::Seconds(10);
 
 }  // namespace
 
@@ -13,12 +15,16 @@ void DeviceView::Sample(Bytes total, Bytes free, absl::Time now, const Books& bo
   sampled_ = true;
   total_ = total;
   free_ = free;
-  // While bytes are on their way back, what others use cannot be told from what has not arrived.
-  if (!books.returned.IsZero()) return;
+  // Ours is at most what the books say, so the rest is others' for sure; more may be, while bytes are on their way back.
   others_now_ = MinusOrZero(MinusOrZero(total, free), books.present);
   while (!lately_.empty() && lately_.back().bytes <= others_now_) lately_.pop_back();
   lately_.push_back({.at = now, .bytes = others_now_});
-  while (lately_.size() > 1 && lately_.front().at < now - kOthersWindow) lately_.pop_front();
+  while (lately_.size() > 1 && lately_[1].at < now - kOthersWindow) lately_.pop_front();
+}
+
+void DeviceView::Adopted(Bytes bytes) {
+  others_now_ = MinusOrZero(others_now_, bytes);
+  for (Others& others : lately_) others.bytes = MinusOrZero(others.bytes, bytes);
 }
 
 Bytes DeviceView::Available(const Books& books) const {

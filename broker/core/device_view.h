@@ -35,15 +35,17 @@ class DeviceView {
 
   void Sample(Bytes total, Bytes free, absl::Time now, const Books& books);
   void Made(Bytes bytes) { free_ = MinusOrZero(free_, bytes); }
+  // So much of what programs outside seemed to use is a client's, and in the books from now on.
+  void Adopted(Bytes bytes);
 
   // What may be granted now: bounded by the cap, and by what the device shows as free less what is granted and not
   // made.
   Bytes Available(const Books& books) const;
   // min(cap, present + free - headroom).
   Bytes Capacity(const Books& books) const;
-  // How much of `books.returned` the newest sample shows as free. What programs outside the broker used lately is given
-  // to them, at its highest of the last two seconds: their coming and going is not mistaken for a slot's return at
-  // once.
+  // How much of `books.returned` the newest sample shows as free. Whose the rest is, the device does not say: programs
+  // outside are taken to use the most that they surely did lately. That is right where a client frees first and says so
+  // later, and where others grow; where others shrink while bytes are on their way, as many are taken for free early.
   Bytes SeenReturned(const Books& books) const;
 
   // The device has been sampled at all: nothing is granted before.
@@ -54,6 +56,7 @@ class DeviceView {
   const Options& options() const { return options_; }
 
  private:
+  // What others used at least, from then until the next.
   struct Others {
     absl::Time at;
     Bytes bytes;
@@ -63,7 +66,7 @@ class DeviceView {
   bool sampled_ = false;
   Bytes total_;
   Bytes free_;                 // of the newest sample, less what was made since
-  Bytes others_now_;           // used by programs outside, as of the newest sample that could tell
+  Bytes others_now_;           // used by programs outside at least, as of the newest sample
   std::deque<Others> lately_;  // falling in bytes: the first is the highest of the window
 };
 

@@ -59,13 +59,14 @@ absl::StatusOr<BatchId> Lease::Send(uint64_t slots) {
   return batch_;
 }
 
-absl::StatusOr<uint64_t> Lease::Confirm(BatchId batch) {
+absl::StatusOr<Lease::Confirmed> Lease::Confirm(BatchId batch) {
   if (!batch || batch != batch_) {
     return absl::InvalidArgumentError(absl::StrCat("lease ", id_.value(), " has no batch ", batch.value()));
   }
-  const uint64_t slots = counts_.sent;
-  Move(slots, counts_.sent, counts_.active);
-  return slots;
+  const Confirmed confirmed = {.slots = counts_.sent, .returned = std::exchange(released_early_, 0)};
+  Move(confirmed.slots, counts_.sent, counts_.active);
+  Move(confirmed.returned, counts_.active, counts_.returned);
+  return confirmed;
 }
 
 absl::StatusOr<uint64_t> Lease::Nack(BatchId batch) {
@@ -75,6 +76,7 @@ absl::StatusOr<uint64_t> Lease::Nack(BatchId batch) {
   // The descriptors may still be in somebody's hands: what was sent counts as returned until the device shows it.
   const uint64_t slots = counts_.sent;
   Move(slots, counts_.sent, counts_.returned);
+  released_early_ = 0;
   total_revoked_ += slots;
   return slots;
 }
@@ -82,13 +84,16 @@ absl::StatusOr<uint64_t> Lease::Nack(BatchId batch) {
 absl::StatusOr<uint64_t> Lease::Release(uint64_t total) {
   if (total <= total_released_) return 0;
   const uint64_t more = total - total_released_;
-  if (more > counts_.active) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("lease ", id_.value(), " has ", counts_.active, " active slots and cannot give back ", more));
+  const uint64_t unconfirmed = counts_.sent - released_early_;
+  if (more > counts_.active + unconfirmed) {
+    return absl::InvalidArgumentError(absl::StrCat("lease ", id_.value(), " has ", counts_.active, " active slots and ",
+                                                   unconfirmed, " unconfirmed ones and cannot give back ", more));
   }
   total_released_ = total;
-  Move(more, counts_.active, counts_.returned);
-  return more;
+  const uint64_t returned = std::min(more, counts_.active);
+  Move(returned, counts_.active, counts_.returned);
+  released_early_ += more - returned;
+  return returned;
 }
 
 Lease::Revoked Lease::Revoke(uint64_t slots) {
@@ -107,6 +112,7 @@ Lease::Abandoned Lease::Abandon() {
   const Abandoned abandoned = {.discard = counts_.made, .batch_out = batch_out()};
   Revoke(counts_.held());
   Move(counts_.sent, counts_.sent, counts_.returned);
+  released_early_ = 0;
   Move(counts_.active, counts_.active, counts_.returned);
   pending_fetch.reset();
   want = Want();

@@ -72,13 +72,20 @@ class Lease {
   // The batch that is out, or the newest that was.
   BatchId batch() const { return batch_; }
 
-  // The client has imported the batch. A repeat of the newest one changes nothing and returns 0, else the slots.
+  // The client has imported the batch. A repeat of the newest one changes nothing.
   // INVALID_ARGUMENT: no such batch.
-  absl::StatusOr<uint64_t> Confirm(BatchId batch);
-  // The client keeps nothing of the batch: its slots are revoked, and returned until the device shows them. As Confirm.
+  struct Confirmed {
+    uint64_t slots = 0;     // in all; 0: a repeat
+    uint64_t returned = 0;  // of which: given back already, the Release came first
+  };
+  absl::StatusOr<Confirmed> Confirm(BatchId batch);
+  // The client keeps nothing of the batch: its slots are revoked, and returned until the device shows them. Returns how
+  // many; the rest as Confirm.
   absl::StatusOr<uint64_t> Nack(BatchId batch);
 
-  // The client has given back `total` slots since the arena was opened. Returns how many that is more than before.
+  // The client has given back `total` slots since the arena was opened. Returns how many were returned by it. Release
+  // and Confirm come on different channels: slots of the batch that is out may be given back before it is confirmed,
+  // and are returned when it is.
   // INVALID_ARGUMENT: it never had so many.
   absl::StatusOr<uint64_t> Release(uint64_t total);
 
@@ -125,6 +132,7 @@ class Lease {
   uint64_t total_granted_ = 0;
   uint64_t total_revoked_ = 0;
   uint64_t total_released_ = 0;
+  uint64_t released_early_ = 0;  // of the batch that is out; never more than sent
   BatchId batch_;
 };
 

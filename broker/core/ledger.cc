@@ -75,6 +75,15 @@ Bytes Ledger::ChargedTo(const SessionRecord& session) const {
   return charged;
 }
 
+Bytes Ledger::PresentOf(const SessionRecord& session) const {
+  Bytes present;
+  for (const auto& [arena, id] : session.leases) {
+    const Lease& lease = leases_.at(id);
+    present += lease.slot_bytes() * lease.counts().present();
+  }
+  return present;
+}
+
 Bytes Ledger::ChargedToTenant(const std::string& tenant) const {
   Bytes charged;
   for (const auto& [id, session] : sessions_) {
@@ -84,7 +93,11 @@ Bytes Ledger::ChargedToTenant(const std::string& tenant) const {
 }
 
 void Ledger::NoteReturned(LeaseId lease, uint64_t slots) {
-  if (slots > 0) returned_.push_back({.lease = lease, .slots = slots});
+  if (!returned_.empty() && returned_.back().lease == lease) {
+    returned_.back().slots += slots;
+  } else if (slots > 0) {
+    returned_.push_back({.lease = lease, .slots = slots});
+  }
 }
 
 bool Ledger::ReturnedAddsUp() const {
@@ -96,16 +109,15 @@ bool Ledger::ReturnedAddsUp() const {
 
 Bytes Ledger::CreditReturned(Bytes seen) {
   Bytes credited;
-  while (!returned_.empty()) {
-    Returned& oldest = returned_.front();
-    Lease& lease = leases_.at(oldest.lease);
-    const uint64_t slots = std::min(oldest.slots, (seen - credited) / lease.slot_bytes());
+  for (auto returned = returned_.rbegin(); returned != returned_.rend(); ++returned) {
+    Lease& lease = leases_.at(returned->lease);
+    const uint64_t slots = std::min(returned->slots, (seen - credited) / lease.slot_bytes());
     lease.Credit(slots);
     credited += lease.slot_bytes() * slots;
-    oldest.slots -= slots;
-    if (oldest.slots > 0) break;
-    returned_.pop_front();
+    returned->slots -= slots;
   }
+  returned_.erase(std::remove_if(returned_.begin(), returned_.end(), [](const Returned& r) { return r.slots == 0; }),
+                  returned_.end());
   return credited;
 }
 

@@ -2,7 +2,6 @@
 #define KVBROKER_BROKER_CORE_LEDGER_H_
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -63,13 +62,19 @@ class Ledger {
 
   DeviceView::Books Books() const;
   Bytes ChargedTo(const SessionRecord& session) const;
+  // Of which: has memory, as far as the broker knows.
+  Bytes PresentOf(const SessionRecord& session) const;
   Bytes ChargedToTenant(const std::string& tenant) const;
 
-  // Notes that slots of a lease were let go of: they are credited in this order.
+  // Notes that slots of a lease were let go of.
   void NoteReturned(LeaseId lease, uint64_t slots);
   // Whether what was noted is what the leases count; for CheckInvariants.
   bool ReturnedAddsUp() const;
-  // Credits the oldest returned slots, whole ones, as far as `seen` reaches. Returns what was credited.
+  // Credits returned slots, whole ones, as far as `seen` reaches. Returns what was credited.
+  //
+  // The device shows sums, not whose they are. The newest are credited first: what is let go of is free within moments,
+  // and what is still out after that (a dead process's child holds it) stays on the account of whoever let it be, where
+  // oldest first would credit it with everybody else's returns.
   Bytes CreditReturned(Bytes seen);
 
  private:
@@ -80,7 +85,7 @@ class Ledger {
 
   std::map<SessionId, SessionRecord> sessions_;
   std::map<LeaseId, Lease> leases_;
-  std::deque<Returned> returned_;  // oldest first
+  std::vector<Returned> returned_;  // oldest first
   uint64_t next_lease_ = 1;
 };
 

@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/status.h"
 
 namespace kvbroker {
 namespace {
@@ -13,13 +14,17 @@ namespace {
 constexpr size_t kMostTenants = 1024;
 constexpr size_t kLongestName = 64;
 
-bool IsName(absl::string_view name) {
-  return !name.empty() && name.size() <= kLongestName && std::all_of(name.begin(), name.end(), [](char c) {
+}  // namespace
+
+absl::Status CheckTenantName(absl::string_view name) {
+  const bool good = !name.empty() && name.size() <= kLongestName && std::all_of(name.begin(), name.end(), [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
   });
+  if (good) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", absl::CHexEscape(name.substr(0, kLongestName)),
+                   "' is no name for a tenant: 1 to 64 letters, digits, '.', '_' or '-'"));
 }
-
-}  // namespace
 
 Tenants::Tenants(const std::map<std::string, TenantPolicy>& configured, std::optional<TenantPolicy> others)
     : others_(others) {
@@ -29,11 +34,7 @@ Tenants::Tenants(const std::map<std::string, TenantPolicy>& configured, std::opt
 }
 
 absl::StatusOr<Tenants::Tenant*> Tenants::Admit(const std::string& name) {
-  if (!IsName(name)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", absl::CHexEscape(absl::string_view(name).substr(0, kLongestName)),
-                     "' is no name for a tenant: 1 to 64 letters, digits, '.', '_' or '-'"));
-  }
+  KVB_RETURN_IF_ERROR(CheckTenantName(name));
   if (tenants_.count(name) == 0 && others_.has_value()) {
     if (tenants_.size() >= kMostTenants) {
       return absl::ResourceExhaustedError(absl::StrCat("there are ", tenants_.size(), " tenants already"));

@@ -15,7 +15,12 @@ namespace kvbroker {
 // A tenant's policy.
 struct TenantPolicy {
   std::optional<Bytes> limit;
+
+  friend bool operator==(const TenantPolicy&, const TenantPolicy&) = default;
 };
+
+// INVALID_ARGUMENT: no name for a tenant (1 to 64 of A-Z a-z 0-9 . _ -); names it.
+absl::Status CheckTenantName(absl::string_view name);
 
 // The tenants there are: those configured, and those that came and were admitted under the default policy.
 // Thread-compatible.

@@ -54,9 +54,10 @@ Broker::Broker(const Options& options, const Policy& policy, Device& device, Eve
                                Handle(event::MakeFailed{.lease = lease, .slots = slots, .error = error});
                              });
                            },
-                       .sampled = [this](absl::StatusOr<DeviceMemory> memory) {
-                         loop_.Post([this, memory = std::move(memory)] { Sampled(memory); });
-                       }}) {}
+                       .sampled =
+                           [this](absl::StatusOr<DeviceMemory> memory) {
+                             loop_.Post([this, memory = std::move(memory)] { Sampled(memory); });
+                           }}) {}
 
 Broker::~Broker() {
   loop_.Unwatch(listener_.get());
@@ -66,6 +67,12 @@ Broker::~Broker() {
     if (client.pidfd.valid()) loop_.Unwatch(client.pidfd.get());
   }
   control_.Shutdown();
+}
+
+BrokerReport Broker::Report() const {
+  BrokerReport report = arbiter_.Report(EventLoop::Now());
+  report.used_by_broker = own_share_;
+  return report;
 }
 
 Broker::LimitAnswer Broker::SetLimit(const std::string& tenant, std::optional<Bytes> limit) {
@@ -102,9 +109,8 @@ void Broker::Accept() {
     Pending& pending = pending_[id];
     pending.socket = std::move(socket);
     pending.timeout = loop_.At(EventLoop::Now() + options_.hello_timeout, [this, id] {
-      Reject(pending_.at(id).socket.get(),
-             absl::DeadlineExceededError(
-                 absl::StrCat("no Hello within ", absl::FormatDuration(options_.hello_timeout))));
+      Reject(pending_.at(id).socket.get(), absl::DeadlineExceededError(absl::StrCat(
+                                               "no Hello within ", absl::FormatDuration(options_.hello_timeout))));
       ClosePending(id);
     });
     const absl::Status watched = loop_.Watch(fd, [this, id] { FirstPacket(id); });

@@ -23,8 +23,8 @@
 
 namespace kvbroker {
 
-// Drives the arbiter for real: turns what happens on sockets, pidfds, streams and the device into events, and carries out
-// the effects. Everything it decides, the arbiter decides.
+// Drives the arbiter for real: turns what happens on sockets, pidfds, streams and the device into events, and carries
+// out the effects. Everything it decides, the arbiter decides.
 //
 // Thread-bound to the loop's thread.
 class Broker {
@@ -34,7 +34,7 @@ class Broker {
     std::string engine_socket;  // path
     int engine_socket_mode = 0666;
     uint64_t epoch = 1;
-    std::string device_kind;    // "cuda" or "host"
+    std::string device_kind;  // "cuda" or "host"
     absl::Duration sample_interval = absl::Milliseconds(100);
     absl::Duration hello_timeout = absl::Seconds(5);
   };
@@ -50,12 +50,10 @@ class Broker {
                                                         EventLoop& loop);
   ~Broker();
 
-  BrokerReport Report() const { return arbiter_.Report(EventLoop::Now()); }
+  BrokerReport Report() const;
   LimitAnswer SetLimit(const std::string& tenant, std::optional<Bytes> limit);
 
   uint64_t epoch() const { return options_.epoch; }
-  // This process's own share of the device, as of the newest look.
-  Bytes own_share() const { return own_share_; }
 
  private:
   // A connection that has not said Hello yet.
@@ -119,7 +117,7 @@ class Broker {
   bool handling_ = false;
   uint64_t next_connection_ = 1;
   std::optional<LimitAnswer> limit_answer_;
-  Bytes own_share_;
+  Bytes own_share_;  // this process's share of the device, as of the newest look
   absl::Time next_look_ = absl::InfiniteFuture();
   EventLoop::TimerId look_timer_ = 0;
   bool device_fails_ = false;

@@ -1,13 +1,13 @@
 #ifndef KVBROKER_BROKER_SERVER_CONTROL_H_
 #define KVBROKER_BROKER_SERVER_CONTROL_H_
 
+#include <grpcpp/grpcpp.h>
+
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
-
-#include <grpcpp/grpcpp.h>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -17,8 +17,8 @@
 namespace kvbroker {
 
 // What the broker has to say to one session, in order, and the stream that carries it once the client has opened one.
-// Bounded without waiting for a slow reader: a newer Target, Grant or Revoke takes the place of an older one that has not
-// been sent, as level-triggered messages may.
+// Bounded without waiting for a slow reader: a newer Target, Grant or Revoke takes the place of an older one that has
+// not been sent, as level-triggered messages may.
 //
 // Thread-safe.
 class ControlChannel {

@@ -80,9 +80,8 @@ absl::StatusOr<Event> ToEvent(SessionId session, const v1::ClientFrame& frame) {
                           .max_slots = frame.fetch().max_slots(),
                           .confirm = BatchId(frame.fetch().confirm_batch())};
     case v1::ClientFrame::kConfirm:
-      return event::Confirm{.session = session,
-                            .lease = LeaseId(frame.confirm().lease_id()),
-                            .batch = BatchId(frame.confirm().batch())};
+      return event::Confirm{
+          .session = session, .lease = LeaseId(frame.confirm().lease_id()), .batch = BatchId(frame.confirm().batch())};
     case v1::ClientFrame::kNack:
       return event::Nack{.session = session,
                          .lease = LeaseId(frame.nack().lease_id()),
@@ -124,8 +123,8 @@ absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdent
   for (const v1::LeaseInventory& lease : frame.resume().inventory()) {
     const uint64_t slots = lease.active_slots() + lease.retiring_slots();
     if (slots < lease.active_slots()) {
-      return absl::InvalidArgumentError(absl::StrCat("an inventory of ", lease.active_slots(), " slots and ",
-                                                     lease.retiring_slots(), " more"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("an inventory of ", lease.active_slots(), " slots and ", lease.retiring_slots(), " more"));
     }
     event.held.push_back({.arena = ToArena(lease.arena()), .slots = slots});
   }

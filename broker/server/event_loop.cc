@@ -137,7 +137,8 @@ int EventLoop::WaitMilliseconds() const {
   if (timers_.empty()) return -1;
   const absl::Duration until = timers_.begin()->first.first - Now();
   if (until <= absl::ZeroDuration()) return 0;
-  return static_cast<int>(std::min<int64_t>(absl::ToInt64Milliseconds(absl::Ceil(until, absl::Milliseconds(1))), 60'000));
+  return static_cast<int>(
+      std::min<int64_t>(absl::ToInt64Milliseconds(absl::Ceil(until, absl::Milliseconds(1))), 60'000));
 }
 
 }  // namespace kvbroker

@@ -27,8 +27,8 @@ struct MadeSlot {
 };
 
 // The one thread that calls the device for the broker: creates and exports extents, releases them, looks at the memory.
-// Slow calls happen here and nowhere else. Making comes in parts, turn by turn between leases, so that a client maps the
-// first slots while the next are made; letting go happens when nothing is to be made.
+// Slow calls happen here and nowhere else. Making comes in parts, turn by turn between leases, so that a client maps
+// the first slots while the next are made; letting go happens when nothing is to be made.
 //
 // Results are delivered on the worker's thread, in the order in which the device was used. Thread-safe.
 class ExtentWorker {

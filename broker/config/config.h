@@ -1,0 +1,54 @@
+#ifndef KVBROKER_BROKER_CONFIG_CONFIG_H_
+#define KVBROKER_BROKER_CONFIG_CONFIG_H_
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "broker/core/tenants.h"
+#include "common/base/bytes.h"
+
+namespace kvbroker {
+
+// A tenant's limit as it is written: a size, or a part of the capacity.
+struct LimitSetting {
+  std::optional<Bytes> bytes;
+  std::optional<double> percent;  // 0 to 100
+
+  // What it comes to where the capacity is `capacity`; none: no limit.
+  std::optional<Bytes> Resolve(Bytes capacity) const;
+};
+
+// Reads "40GiB", "25%" or "none". INVALID_ARGUMENT names the text.
+absl::StatusOr<LimitSetting> ParseLimit(absl::string_view text);
+
+// How a broker is set up, from flags and the configuration file alike. Whatever is not set has its default.
+struct BrokerConfig {
+  std::optional<std::string> device;
+  std::optional<Bytes> capacity;
+  std::optional<Bytes> headroom;
+  std::optional<Bytes> host_memory;
+  std::optional<std::string> runtime_dir;
+  std::optional<std::string> state_dir;
+  std::map<std::string, LimitSetting> tenants;
+  std::optional<LimitSetting> default_tenant;
+
+  // Takes from `other` what is not set here, and the tenants that are not named here.
+  void FillFrom(const BrokerConfig& other);
+
+  // The tenants as the arbiter knows them. Where none is listed and no default is given, everybody is admitted.
+  std::map<std::string, TenantPolicy> TenantPolicies(Bytes capacity) const;
+  std::optional<TenantPolicy> OtherTenants(Bytes capacity) const;
+};
+
+// Reads a kvbroker.config.v1.Broker in text format. INVALID_ARGUMENT: names the file, the line and what is wrong there.
+// NOT_FOUND: no such file.
+absl::StatusOr<BrokerConfig> ReadConfig(const std::string& path);
+// The same of a text; `name` stands for the file in errors.
+absl::StatusOr<BrokerConfig> ParseConfig(const std::string& text, const std::string& name);
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_CONFIG_CONFIG_H_

@@ -1,0 +1,59 @@
+#ifndef KVBROKER_BROKER_SERVER_ADMIN_SERVICE_H_
+#define KVBROKER_BROKER_SERVER_ADMIN_SERVICE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "broker/server/broker.h"
+#include "broker/server/event_loop.h"
+#include "common/device/device.h"
+#include "proto/admin.grpc.pb.h"
+
+namespace kvbroker {
+
+// The operators' service on admin.sock: converts, asks the broker on its loop, answers. Thread-safe.
+class AdminService : public admin::v1::Admin::Service {
+ public:
+  // Serves on the socket at `path`. The others are not owned and must outlive this.
+  static absl::StatusOr<std::unique_ptr<AdminService>> Start(const std::string& path, Broker& broker, EventLoop& loop,
+                                                             const DeviceInfo& device);
+  // Ends what is being served, watches included.
+  ~AdminService() override;
+
+  grpc::Status GetStatus(grpc::ServerContext* context, const admin::v1::GetStatusRequest* request,
+                         admin::v1::Status* response) override;
+  grpc::Status ListTenants(grpc::ServerContext* context, const admin::v1::ListTenantsRequest* request,
+                           admin::v1::ListTenantsResponse* response) override;
+  grpc::Status ListSessions(grpc::ServerContext* context, const admin::v1::ListSessionsRequest* request,
+                            admin::v1::ListSessionsResponse* response) override;
+  grpc::Status SetLimit(grpc::ServerContext* context, const admin::v1::SetLimitRequest* request,
+                        admin::v1::SetLimitResponse* response) override;
+  grpc::Status Watch(grpc::ServerContext* context, const admin::v1::WatchRequest* request,
+                     grpc::ServerWriter<admin::v1::Snapshot>* writer) override ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  AdminService(Broker& broker, EventLoop& loop, const DeviceInfo& device);
+
+  // UNAVAILABLE: the broker is ending.
+  absl::StatusOr<BrokerReport> Report();
+  void Fill(const BrokerReport& report, admin::v1::Status& status) const;
+
+  Broker& broker_;   // Not owned; used on the loop alone.
+  EventLoop& loop_;  // Not owned.
+  const DeviceInfo device_;
+  const absl::Time started_;
+
+  absl::Mutex mu_;
+  bool ending_ ABSL_GUARDED_BY(mu_) = false;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_SERVER_ADMIN_SERVICE_H_

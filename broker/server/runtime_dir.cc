@@ -1,0 +1,93 @@
+#include "broker/server/runtime_dir.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/base/status.h"
+#include "common/ipc/packet.h"
+
+namespace kvbroker {
+namespace {
+
+absl::Status MakeFolder(const std::string& path, mode_t mode) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return ErrnoToStatus(error.value(), absl::StrCat("making the folder ", path));
+  if (chmod(path.c_str(), mode) != 0) return ErrnoToStatus(errno, absl::StrCat("chmod ", path));
+  return absl::OkStatus();
+}
+
+// Takes the lock and leaves the holder's pid in the file.
+absl::StatusOr<UniqueFd> Lock(const std::string& path, const std::string& uuid) {
+  UniqueFd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock.valid()) return ErrnoToStatus(errno, absl::StrCat("open ", path));
+  flock64 whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0};
+  if (fcntl(lock.get(), F_OFD_SETLK, &whole) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return ErrnoToStatus(errno, absl::StrCat("locking ", path));
+    char holder[64] = {};
+    [[maybe_unused]] const ssize_t n = pread(lock.get(), holder, sizeof(holder) - 1, 0);
+    return absl::AlreadyExistsError(absl::StrCat("another kvbrokerd, process ",
+                                                 absl::StripSuffix(absl::string_view(holder), "\n"), ", owns ", uuid,
+                                                 " (it holds ", path, ")"));
+  }
+  const std::string holder = absl::StrCat(getpid(), "\n");
+  if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), holder.data(), holder.size(), 0) < 0) {
+    return ErrnoToStatus(errno, absl::StrCat("writing ", path));
+  }
+  return lock;
+}
+
+}  // namespace
+
+RuntimeDir::RuntimeDir(std::string root, std::string path, UniqueFd lock)
+    : root_(std::move(root)), path_(std::move(path)), lock_(std::move(lock)) {}
+
+absl::StatusOr<RuntimeDir> RuntimeDir::Open(const std::string& root, const std::string& uuid) {
+  const std::string path = absl::StrCat(root, "/", uuid);
+  KVB_RETURN_IF_ERROR(CheckSocketPath(path + "/admin/admin.sock"));
+  KVB_RETURN_IF_ERROR(MakeFolder(path, 0755));
+  KVB_RETURN_IF_ERROR(MakeFolder(path + "/admin", 0750));
+  KVB_ASSIGN_OR_RETURN(UniqueFd lock, Lock(path + "/lock", uuid));
+  return RuntimeDir(root, path, std::move(lock));
+}
+
+absl::StatusOr<uint64_t> RuntimeDir::NextEpoch() const {
+  const std::string path = path_ + "/epoch";
+  uint64_t epoch = 0;
+  std::ifstream(path) >> epoch;  // a missing or damaged file counts as no broker before
+  ++epoch;
+  const std::string fresh = path + ".new";
+  std::ofstream(fresh) << epoch << "\n";
+  if (rename(fresh.c_str(), path.c_str()) != 0) return ErrnoToStatus(errno, absl::StrCat("writing ", path));
+  return epoch;
+}
+
+absl::Status RuntimeDir::Link(absl::string_view link) const {
+  const std::string path = absl::StrCat(root_, "/", link);
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(path, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_symlink(status)) return absl::OkStatus();
+  const std::string fresh = absl::StrCat(path, ".", getpid());
+  unlink(fresh.c_str());
+  if (symlink(std::filesystem::path(path_).filename().c_str(), fresh.c_str()) != 0 ||
+      rename(fresh.c_str(), path.c_str()) != 0) {
+    return ErrnoToStatus(errno, absl::StrCat("linking ", path));
+  }
+  return absl::OkStatus();
+}
+
+void RuntimeDir::RemoveSockets() const {
+  unlink(engine_socket().c_str());
+  unlink(admin_socket().c_str());
+}
+
+}  // namespace kvbroker

@@ -1,0 +1,46 @@
+#ifndef KVBROKER_BROKER_SERVER_RUNTIME_DIR_H_
+#define KVBROKER_BROKER_SERVER_RUNTIME_DIR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/base/unique_fd.h"
+
+namespace kvbroker {
+
+// The broker's folder under the runtime directory, and the lock that makes it the device's only broker there:
+//
+//   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch
+//   <root>/gpu0                 a link to the folder of the device opened first, for people
+//
+// The lock is the kernel's and ends with the process, however it ends. Thread-compatible.
+class RuntimeDir {
+ public:
+  // Makes the folders and takes the lock. ALREADY_EXISTS: another broker owns the device; names its process.
+  // INVALID_ARGUMENT: a socket's path would be too long; names it.
+  static absl::StatusOr<RuntimeDir> Open(const std::string& root, const std::string& uuid);
+
+  const std::string& path() const { return path_; }
+  std::string engine_socket() const { return path_ + "/engine.sock"; }
+  std::string admin_socket() const { return path_ + "/admin/admin.sock"; }
+
+  // One more than the epoch of the broker before, kept before it is returned. Starts with 1.
+  absl::StatusOr<uint64_t> NextEpoch() const;
+  // Makes <root>/<link> lead here, unless something else than a link is there.
+  absl::Status Link(absl::string_view link) const;
+  // Takes the sockets away; what else is in the folder stays.
+  void RemoveSockets() const;
+
+ private:
+  RuntimeDir(std::string root, std::string path, UniqueFd lock);
+
+  std::string root_;
+  std::string path_;
+  UniqueFd lock_;  // Held while it is open.
+};
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_SERVER_RUNTIME_DIR_H_

@@ -1,0 +1,68 @@
+#include "broker/server/runtime_dir.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace kvbroker {
+namespace {
+
+using ::testing::HasSubstr;
+
+class RuntimeDirTest : public ::testing::Test {
+ protected:
+  RuntimeDirTest() {
+    char name[] = "/tmp/kvbXXXXXX";
+    root_ = mkdtemp(name);
+  }
+  ~RuntimeDirTest() override { std::filesystem::remove_all(root_); }
+
+  std::string root_;
+};
+
+TEST_F(RuntimeDirTest, ASecondBrokerIsRefusedByTheNameOfTheFirst) {
+  const auto first = RuntimeDir::Open(root_, "HOST-x");
+  ASSERT_TRUE(first.ok()) << first.status();
+  const absl::Status second = RuntimeDir::Open(root_, "HOST-x").status();
+  EXPECT_EQ(second.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(second.message()), HasSubstr(absl::StrCat("process ", getpid())));
+  EXPECT_TRUE(RuntimeDir::Open(root_, "HOST-y").ok()) << "another device has its own lock";
+}
+
+TEST_F(RuntimeDirTest, TheLockEndsWithItsHolder) {
+  { ASSERT_TRUE(RuntimeDir::Open(root_, "HOST-x").ok()); }
+  EXPECT_TRUE(RuntimeDir::Open(root_, "HOST-x").ok());
+}
+
+TEST_F(RuntimeDirTest, EpochsGrow) {
+  const auto dir = RuntimeDir::Open(root_, "HOST-x");
+  EXPECT_EQ(*dir->NextEpoch(), 1u);
+  EXPECT_EQ(*dir->NextEpoch(), 2u);
+}
+
+TEST_F(RuntimeDirTest, NamesAPathThatIsTooLongForItsSockets) {
+  const std::string root = root_ + "/" + std::string(90, 'x');
+  const absl::Status status = RuntimeDir::Open(root, "HOST-x").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(root));
+}
+
+TEST_F(RuntimeDirTest, LinksAreReplacedAndOtherFilesAreNot) {
+  const auto x = RuntimeDir::Open(root_, "HOST-x");
+  const auto y = RuntimeDir::Open(root_, "HOST-y");
+  ASSERT_TRUE(x->Link("gpu0").ok());
+  ASSERT_TRUE(y->Link("gpu0").ok());
+  EXPECT_EQ(std::filesystem::read_symlink(root_ + "/gpu0"), "HOST-y");
+  std::filesystem::create_directory(root_ + "/gpu1");
+  ASSERT_TRUE(y->Link("gpu1").ok());
+  EXPECT_FALSE(std::filesystem::is_symlink(root_ + "/gpu1"));
+}
+
+}  // namespace
+}  // namespace kvbroker
