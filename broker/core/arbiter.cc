@@ -71,12 +71,21 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
     }
   }
   // What a client says it brought along must be there: nobody gets the device's capacity booked away by claiming it.
-  const Bytes unexplained = MinusOrZero(MinusOrZero(device_.total(), device_.free()), ledger_.Books().present);
+  Bytes explained = ledger_.Books().present;
+  for (const auto& [id, session] : ledger_.sessions()) {
+    if (Supersedes(hello, session)) explained -= ledger_.PresentOf(session);
+  }
+  const Bytes unexplained = MinusOrZero(MinusOrZero(device_.total(), device_.free()), explained);
   if (held > unexplained) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the device shows ", ToString(unexplained), " in use that the broker does not know of, not ", ToString(held)));
   }
   return absl::OkStatus();
+}
+
+bool Arbiter::Supersedes(const event::Hello& hello, const SessionRecord& session) const {
+  return session.state == SessionState::kLost && session.process == hello.process && session.tenant == hello.tenant &&
+         session.instance == hello.instance;
 }
 
 void Arbiter::On(const event::Hello& hello) {
@@ -94,12 +103,12 @@ void Arbiter::On(const event::Hello& hello) {
     return;
   }
 
-  // The same process anew: what it lost before, it no longer has.
+  // The same process anew: what it had in the session it lost, it has in this one or no more.
+  Bytes explained;
   for (auto& [id, old] : ledger_.sessions()) {
-    if (old.state == SessionState::kLost && old.process == hello.process && old.tenant == hello.tenant &&
-        old.instance == hello.instance) {
-      Drain(old, "its process came back as a new session");
-    }
+    if (!Supersedes(hello, old)) continue;
+    explained += ledger_.PresentOf(old);
+    Drain(old, "its process came back as a new session");
   }
 
   const SessionId id(next_session_++);
@@ -122,6 +131,7 @@ void Arbiter::On(const event::Hello& hello) {
     admit.leases.push_back(lease.id());
   }
   Emit(std::move(admit));
+  device_.Adopted(MinusOrZero(ledger_.PresentOf(session), explained));
   Inform(absl::StrCat("session opened ", Describe(session), " uid=", session.process.uid, " engine='", session.engine,
                       "' held=", ledger_.ChargedTo(session).in_bytes()));
 }
@@ -130,7 +140,7 @@ void Arbiter::On(const event::Poisoned& poisoned) {
   SessionRecord* session = ActiveSession(poisoned.session);
   if (session == nullptr) return;
   KVB_CHECK(Transition(session->state, SessionState::kPoisoned).ok(), "an active session can be poisoned");
-  for (const auto& [arena, id] : session->leases) ledger_.FindLease(id)->want = Lease::Want();
+  StopHandingOver(*session);
   Warn(absl::StrCat("session poisoned ", Describe(*session), ": ", poisoned.error));
 }
 
@@ -143,8 +153,13 @@ void Arbiter::On(const event::ConnectionLost& lost) {
   if (session == nullptr || session->state != SessionState::kActive) return;
   KVB_CHECK(Transition(session->state, SessionState::kLost).ok(), "an active session can be lost");
   Warn(absl::StrCat("session lost ", Describe(*session), ": its connection closed, its process lives"));
+  StopHandingOver(*session);
+  if (ledger_.ChargedTo(*session).IsZero()) Drain(*session, "it holds nothing");
+}
+
+void Arbiter::StopHandingOver(SessionRecord& session) {
   // Nobody will fetch what waits. What was being handed over may have arrived or not: the device will show it.
-  for (const auto& [arena, id] : session->leases) {
+  for (const auto& [arena, id] : session.leases) {
     Lease& lease = *ledger_.FindLease(id);
     lease.want = Lease::Want();
     lease.pending_fetch.reset();
@@ -156,7 +171,6 @@ void Arbiter::On(const event::ConnectionLost& lost) {
       NoteReturned(id, *lease.Nack(lease.batch()));
     }
   }
-  if (ledger_.ChargedTo(*session).IsZero()) Drain(*session, "it holds nothing");
 }
 
 void Arbiter::On(const event::ProcessEnded& ended) {
@@ -207,7 +221,6 @@ void Arbiter::RemoveWhatEnded() {
 
 SessionRecord* Arbiter::ActiveSession(SessionId id) {
   SessionRecord* session = ledger_.FindSession(id);
-  // A message that was on its way while its session ended is nobody's fault.
   return session != nullptr && session->state == SessionState::kActive ? session : nullptr;
 }
 
@@ -274,7 +287,9 @@ void Arbiter::On(const event::ArenaClose& close) {
     return RefuseMessage(*session, close.arena,
                          absl::NotFoundError(absl::StrCat("no arena ", close.arena.value(), " is open")));
   }
-  if (!lease->closed) Abandon(*lease);
+  if (lease->closed) return;
+  if (lease->pending_fetch.has_value()) NothingToFetch(*session, lease->id());
+  Abandon(*lease);
 }
 
 void Arbiter::On(const event::Want& want) {
@@ -303,13 +318,14 @@ void Arbiter::On(const event::Want& want) {
     }
     if (revoked.discard > 0) Emit(effect::DiscardMade{.lease = lease->id(), .slots = revoked.discard});
     NoteReturned(lease->id(), revoked.discard);
+    AnswerFetch(*lease);
   }
 }
 
 void Arbiter::On(const event::Released& released) {
   SessionRecord* session = ActiveSession(released.session);
   if (session == nullptr) return;
-  Lease* lease = LeaseOf(*session, released.lease);
+  Lease* lease = OpenLease(*session, released.lease);
   if (lease == nullptr) {
     return RefuseMessage(*session, ArenaId(), absl::NotFoundError(absl::StrCat("no lease ", released.lease.value())));
   }
@@ -324,9 +340,23 @@ void Arbiter::On(const event::Unsupported& unsupported) {
   }
 }
 
-Lease* Arbiter::LeaseOf(SessionRecord& session, LeaseId id) {
+Lease* Arbiter::OpenLease(const SessionRecord& session, LeaseId id) {
   Lease* lease = ledger_.FindLease(id);
   return lease != nullptr && lease->session() == session.id && !lease->closed ? lease : nullptr;
+}
+
+bool Arbiter::IsClosed(const SessionRecord& session, LeaseId id) const {
+  const auto it = ledger_.leases().find(id);
+  if (it == ledger_.leases().end()) return ledger_.HasEnded(id);
+  return it->second.session() == session.id && it->second.closed;
+}
+
+Lease* Arbiter::LeaseOfFrame(const SessionRecord& session, LeaseId id) {
+  Lease* lease = OpenLease(session, id);
+  if (lease == nullptr && !IsClosed(session, id)) {
+    RefuseFrame(session, absl::NotFoundError(absl::StrCat("no lease ", id.value())));
+  }
+  return lease;
 }
 
 // ---------------------------------------------------------------- handing over
@@ -334,11 +364,10 @@ Lease* Arbiter::LeaseOf(SessionRecord& session, LeaseId id) {
 void Arbiter::On(const event::Fetch& fetch) {
   SessionRecord* session = ActiveSession(fetch.session);
   if (session == nullptr) return;
-  Lease* lease = LeaseOf(*session, fetch.lease);
-  if (lease == nullptr) {
-    return RefuseFrame(*session, absl::NotFoundError(absl::StrCat("no lease ", fetch.lease.value())));
-  }
   if (fetch.max_slots == 0) return RefuseFrame(*session, absl::InvalidArgumentError("a Fetch of at most 0 slots"));
+  if (IsClosed(*session, fetch.lease)) return NothingToFetch(*session, fetch.lease);
+  Lease* lease = LeaseOfFrame(*session, fetch.lease);
+  if (lease == nullptr) return;
   if (fetch.confirm && !ConfirmBatch(*session, *lease, fetch.confirm)) return;
   if (lease->batch_out() || lease->pending_fetch.has_value()) {
     return RefuseFrame(*session, absl::FailedPreconditionError(absl::StrCat(
@@ -361,6 +390,10 @@ void Arbiter::AnswerFetch(Lease& lease) {
   Emit(effect::HandOver{.session = lease.session(), .lease = lease.id(), .batch = batch, .slots = slots});
 }
 
+void Arbiter::NothingToFetch(const SessionRecord& session, LeaseId lease) {
+  Emit(effect::HandOver{.session = session.id, .lease = lease});
+}
+
 bool Arbiter::ConfirmBatch(SessionRecord& session, Lease& lease, BatchId batch) {
   const absl::StatusOr<Lease::Confirmed> confirmed = lease.Confirm(batch);
   if (!confirmed.ok()) {
@@ -375,20 +408,16 @@ bool Arbiter::ConfirmBatch(SessionRecord& session, Lease& lease, BatchId batch) 
 void Arbiter::On(const event::Confirm& confirm) {
   SessionRecord* session = ActiveSession(confirm.session);
   if (session == nullptr) return;
-  Lease* lease = LeaseOf(*session, confirm.lease);
-  if (lease == nullptr) {
-    return RefuseFrame(*session, absl::NotFoundError(absl::StrCat("no lease ", confirm.lease.value())));
-  }
+  Lease* lease = LeaseOfFrame(*session, confirm.lease);
+  if (lease == nullptr) return;
   ConfirmBatch(*session, *lease, confirm.batch);
 }
 
 void Arbiter::On(const event::Nack& nack) {
   SessionRecord* session = ActiveSession(nack.session);
   if (session == nullptr) return;
-  Lease* lease = LeaseOf(*session, nack.lease);
-  if (lease == nullptr) {
-    return RefuseFrame(*session, absl::NotFoundError(absl::StrCat("no lease ", nack.lease.value())));
-  }
+  Lease* lease = LeaseOfFrame(*session, nack.lease);
+  if (lease == nullptr) return;
   const absl::StatusOr<uint64_t> slots = lease->Nack(nack.batch);
   if (!slots.ok()) return RefuseFrame(*session, slots.status());
   if (*slots == 0) return;

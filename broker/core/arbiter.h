@@ -77,9 +77,18 @@ class Arbiter {
   void On(const event::DeviceSample& sample);
   void On(const event::SetLimit& set);
 
-  // Null, and an answer is on its way, where the session or lease is not there or not this session's.
+  // Null where there is no such session, or it is active no more: messages that were on their way then are nobody's
+  // fault.
   SessionRecord* ActiveSession(SessionId id);
-  Lease* LeaseOf(SessionRecord& session, LeaseId id);
+  // Null where there is no such lease, it is another session's, or its arena is closed.
+  Lease* OpenLease(const SessionRecord& session, LeaseId id);
+  // Whether there was such a lease, and its arena is closed.
+  bool IsClosed(const SessionRecord& session, LeaseId id) const;
+  // As OpenLease, for a frame of the hand-over channel; the client is told where null is returned. But arenas are
+  // closed on the control channel, and a frame that comes too late for one is nobody's fault.
+  Lease* LeaseOfFrame(const SessionRecord& session, LeaseId id);
+  // Whether a Hello tells that this session's process lost it and comes anew.
+  bool Supersedes(const event::Hello& hello, const SessionRecord& session) const;
 
   absl::Status CheckHello(const event::Hello& hello) const;
   absl::Status CheckArena(const ArenaDescription& arena) const;
@@ -90,6 +99,9 @@ class Arbiter {
 
   bool ConfirmBatch(SessionRecord& session, Lease& lease, BatchId batch);
   void AnswerFetch(Lease& lease);
+  void NothingToFetch(const SessionRecord& session, LeaseId lease);
+  // Takes back what the client has not, or may not have.
+  void StopHandingOver(SessionRecord& session);
   void Abandon(Lease& lease);
   void Drain(SessionRecord& session, absl::string_view why);
   void NoteReturned(LeaseId lease, uint64_t slots);

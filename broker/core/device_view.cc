@@ -15,7 +15,8 @@ void DeviceView::Sample(Bytes total, Bytes free, absl::Time now, const Books& bo
   sampled_ = true;
   total_ = total;
   free_ = free;
-  // Ours is at most what the books say, so the rest is others' for sure; more may be, while bytes are on their way back.
+  // Ours is at most what the books say, so the rest is others' for sure; more may be, while bytes are on their way
+  // back.
   others_now_ = MinusOrZero(MinusOrZero(total, free), books.present);
   while (!lately_.empty() && lately_.back().bytes <= others_now_) lately_.pop_back();
   lately_.push_back({.at = now, .bytes = others_now_});

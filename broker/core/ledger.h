@@ -54,6 +54,8 @@ class Ledger {
   const SessionRecord* FindSession(SessionId id) const;
   Lease* FindLease(LeaseId id);
   Lease* FindLease(SessionId session, ArenaId arena);
+  // There was such a lease, and it is no more.
+  bool HasEnded(LeaseId id) const { return id && id.value() < next_lease_ && leases_.count(id) == 0; }
 
   const std::map<SessionId, SessionRecord>& sessions() const { return sessions_; }
   const std::map<LeaseId, Lease>& leases() const { return leases_; }
