@@ -73,7 +73,7 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
   // What a client says it brought along must be there: nobody gets the device's capacity booked away by claiming it.
   Bytes explained = ledger_.Books().present;
   for (const auto& [id, session] : ledger_.sessions()) {
-    if (Supersedes(hello, session)) explained -= ledger_.PresentOf(session);
+    if (Supersedes(hello, session)) explained -= ledger_.BooksOf(session).present;
   }
   const Bytes unexplained = MinusOrZero(MinusOrZero(device_.total(), device_.free()), explained);
   if (held > unexplained) {
@@ -107,7 +107,7 @@ void Arbiter::On(const event::Hello& hello) {
   Bytes explained;
   for (auto& [id, old] : ledger_.sessions()) {
     if (!Supersedes(hello, old)) continue;
-    explained += ledger_.PresentOf(old);
+    explained += ledger_.BooksOf(old).present;
     Drain(old, "its process came back as a new session");
   }
 
@@ -131,7 +131,7 @@ void Arbiter::On(const event::Hello& hello) {
     admit.leases.push_back(lease.id());
   }
   Emit(std::move(admit));
-  device_.Adopted(MinusOrZero(ledger_.PresentOf(session), explained));
+  device_.Adopted(MinusOrZero(ledger_.BooksOf(session).present, explained));
   Inform(absl::StrCat("session opened ", Describe(session), " uid=", session.process.uid, " engine='", session.engine,
                       "' held=", ledger_.ChargedTo(session).in_bytes()));
 }
@@ -509,7 +509,8 @@ void Arbiter::On(const event::SetLimit& set) {
 }
 
 PolicySnapshot Arbiter::Snapshot() const {
-  PolicySnapshot snapshot{.available = device_.Available(ledger_.Books())};
+  PolicySnapshot snapshot{.available = device_.Available(ledger_.Books()),
+                          .capacity = device_.Capacity(ledger_.Books())};
   std::map<std::string, size_t> tenant_index;
   for (const auto& [name, tenant] : tenants_.all()) {
     tenant_index[name] = snapshot.tenants.size();
@@ -517,10 +518,11 @@ PolicySnapshot Arbiter::Snapshot() const {
   }
   for (const auto& [id, session] : ledger_.sessions()) {
     const size_t tenant = tenant_index.at(session.tenant);
-    const Bytes charged = ledger_.ChargedTo(session);
-    snapshot.tenants[tenant].charged += charged;
+    const DeviceView::Books books = ledger_.BooksOf(session);
+    snapshot.tenants[tenant].charged += books.charged;
+    snapshot.tenants[tenant].returned += books.returned;
     if (session.state != SessionState::kActive) continue;
-    snapshot.sessions.push_back({.id = id, .tenant = tenant, .charged = charged});
+    snapshot.sessions.push_back({.id = id, .tenant = tenant, .charged = books.charged, .returned = books.returned});
     for (const auto& [arena, lease_id] : session.leases) {
       const Lease& lease = ledger_.leases().at(lease_id);
       if (lease.closed) continue;

@@ -58,30 +58,20 @@ Lease* Ledger::FindLease(SessionId session, ArenaId arena) {
 
 DeviceView::Books Ledger::Books() const {
   DeviceView::Books books;
-  for (const auto& [id, lease] : leases_) {
-    books.charged += lease.slot_bytes() * lease.counts().charged();
-    books.present += lease.slot_bytes() * lease.counts().present();
-    books.returned += lease.slot_bytes() * lease.counts().returned;
-  }
+  for (const auto& [id, lease] : leases_) Add(lease, books);
   return books;
 }
 
-Bytes Ledger::ChargedTo(const SessionRecord& session) const {
-  Bytes charged;
-  for (const auto& [arena, id] : session.leases) {
-    const Lease& lease = leases_.at(id);
-    charged += lease.slot_bytes() * lease.counts().charged();
-  }
-  return charged;
+DeviceView::Books Ledger::BooksOf(const SessionRecord& session) const {
+  DeviceView::Books books;
+  for (const auto& [arena, id] : session.leases) Add(leases_.at(id), books);
+  return books;
 }
 
-Bytes Ledger::PresentOf(const SessionRecord& session) const {
-  Bytes present;
-  for (const auto& [arena, id] : session.leases) {
-    const Lease& lease = leases_.at(id);
-    present += lease.slot_bytes() * lease.counts().present();
-  }
-  return present;
+void Ledger::Add(const Lease& lease, DeviceView::Books& books) {
+  books.charged += lease.slot_bytes() * lease.counts().charged();
+  books.present += lease.slot_bytes() * lease.counts().present();
+  books.returned += lease.slot_bytes() * lease.counts().returned;
 }
 
 Bytes Ledger::ChargedToTenant(const std::string& tenant) const {

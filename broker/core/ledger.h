@@ -63,9 +63,8 @@ class Ledger {
   std::map<LeaseId, Lease>& leases() { return leases_; }
 
   DeviceView::Books Books() const;
-  Bytes ChargedTo(const SessionRecord& session) const;
-  // Of which: has memory, as far as the broker knows.
-  Bytes PresentOf(const SessionRecord& session) const;
+  DeviceView::Books BooksOf(const SessionRecord& session) const;
+  Bytes ChargedTo(const SessionRecord& session) const { return BooksOf(session).charged; }
   Bytes ChargedToTenant(const std::string& tenant) const;
 
   // Notes that slots of a lease were let go of.
@@ -84,6 +83,8 @@ class Ledger {
     LeaseId lease;
     uint64_t slots;
   };
+
+  static void Add(const Lease& lease, DeviceView::Books& books);
 
   std::map<SessionId, SessionRecord> sessions_;
   std::map<LeaseId, Lease> leases_;

@@ -28,7 +28,8 @@ std::vector<PolicyPlan::Grant> PlanGrants(const PolicySnapshot& snapshot) {
       allowed = std::min(allowed, MinusOrZero(*limit, charged[lease->tenant]) / lease->slot);
     }
     const uint64_t least = std::min(std::max<uint64_t>(lease->min_useful, 1), missing);
-    if (allowed < least) continue;  // its own limit holds it back
+    if (allowed < least) continue;                                          // its own limit holds it back
+    if (lease->slot * (lease->held + least) > snapshot.capacity) continue;  // as would waiting: nobody could meet it
 
     const uint64_t slots = std::min(allowed, available / lease->slot);
     if (slots >= least) {
@@ -44,21 +45,22 @@ std::vector<PolicyPlan::Grant> PlanGrants(const PolicySnapshot& snapshot) {
 std::vector<PolicyPlan::Target> PlanTargets(const PolicySnapshot& snapshot) {
   std::vector<Bytes> over;
   for (const PolicySnapshot::Tenant& tenant : snapshot.tenants) {
-    over.push_back(tenant.limit.has_value() ? MinusOrZero(tenant.charged, *tenant.limit) : Bytes());
+    over.push_back(tenant.limit.has_value() ? MinusOrZero(tenant.charged - tenant.returned, *tenant.limit) : Bytes());
   }
   std::vector<const PolicySnapshot::Session*> by_size;
   for (const PolicySnapshot::Session& session : snapshot.sessions) by_size.push_back(&session);
   std::stable_sort(by_size.begin(), by_size.end(),
-                   [](const auto* a, const auto* b) { return a->charged > b->charged; });
+                   [](const auto* a, const auto* b) { return a->charged - a->returned > b->charged - b->returned; });
 
   std::vector<PolicyPlan::Target> targets;
   for (const PolicySnapshot::Session* session : by_size) {
     const PolicySnapshot::Tenant& tenant = snapshot.tenants[session->tenant];
     PolicyPlan::Target target = {.session = session->id};
     if (tenant.limit.has_value()) {
-      const Bytes give_back = std::min(over[session->tenant], session->charged);
+      const Bytes held = session->charged - session->returned;
+      const Bytes give_back = std::min(over[session->tenant], held);
       over[session->tenant] -= give_back;
-      target.max = give_back.IsZero() ? *tenant.limit : session->charged - give_back;
+      target.max = give_back.IsZero() ? *tenant.limit : held - give_back;
       target.reason = absl::StrCat("limit of tenant ", tenant.name, ", ", ToString(*tenant.limit));
     }
     targets.push_back(std::move(target));

@@ -7,7 +7,8 @@ namespace kvbroker {
 
 // First come, first served, within limits. The oldest want that its tenant's limit allows gets what is available; those
 // behind it wait even where a smaller want would fit, so that nobody starves. A want that only its own limit holds back
-// is passed over. A tenant over its limit is asked for the difference, from the session that holds most.
+// is passed over, and so is one that the whole device could not meet. A tenant over its limit is asked for the
+// difference, from the session that holds most; what is on its way back already is not asked for again.
 class FirstComePolicy : public Policy {
  public:
   PolicyPlan Plan(const PolicySnapshot& snapshot) const override;

@@ -24,7 +24,7 @@ struct Situation {
 };
 
 PolicySnapshot SnapshotOf(const Situation& s) {
-  PolicySnapshot snapshot{.available = s.available};
+  PolicySnapshot snapshot{.available = s.available, .capacity = MiB(40)};
   for (size_t i = 0; i < 2; ++i) {
     snapshot.tenants.push_back({.name = i == 0 ? "a" : "b", .limit = s.limit[i], .charged = s.charged[i]});
     snapshot.sessions.push_back({.id = SessionId(i + 1), .tenant = i, .charged = s.charged[i]});
@@ -65,6 +65,12 @@ INSTANTIATE_TEST_SUITE_P(
          .wanted = {3, 1},
          .min_useful = 3,
          .grants = {0, 0}},
+        {.name = "AWantThatNothingCouldMeetHoldsNobodyBack",
+         .available = MiB(20),
+         .charged = {MiB(2), Bytes()},
+         .wanted = {1'000'000, 1},
+         .min_useful = 20,
+         .grants = {0, 1}},
         {.name = "ALimitHoldsBackItsTenantAlone",
          .available = MiB(20),
          .limit = {MiB(2), std::nullopt},
@@ -104,6 +110,19 @@ TEST(FirstComePolicyTest, TheLargestSessionOfATenantGivesBackFirst) {
   EXPECT_EQ(plan.targets[0].session, SessionId(2));
   EXPECT_EQ(plan.targets[0].max, MiB(2));
   EXPECT_EQ(plan.targets[1].max, MiB(6));
+}
+
+TEST(FirstComePolicyTest, WhatIsOnItsWayBackIsNotAskedForAgain) {
+  PolicySnapshot snapshot{.available = Bytes()};
+  snapshot.tenants.push_back({.name = "a", .limit = MiB(10), .charged = MiB(16), .returned = MiB(6)});
+  snapshot.sessions.push_back({.id = SessionId(1), .charged = MiB(10), .returned = MiB(6)});
+  snapshot.sessions.push_back({.id = SessionId(2), .charged = MiB(6)});
+
+  const PolicyPlan plan = FirstComePolicy().Plan(snapshot);
+
+  ASSERT_EQ(plan.targets.size(), 2u);
+  EXPECT_EQ(plan.targets[0].max, MiB(10));
+  EXPECT_EQ(plan.targets[1].max, MiB(10));
 }
 
 }  // namespace

@@ -17,11 +17,13 @@ struct PolicySnapshot {
     std::string name;
     std::optional<Bytes> limit;
     Bytes charged;
+    Bytes returned;  // of which: given back already, and on its way
   };
   struct Session {
     SessionId id;
     size_t tenant = 0;  // index into `tenants`
     Bytes charged;
+    Bytes returned;  // of which: given back already, and on its way
   };
   struct Lease {
     LeaseId id;
@@ -34,6 +36,7 @@ struct PolicySnapshot {
   };
 
   Bytes available;  // may be granted now
+  Bytes capacity;   // may be out at once: what everybody has given back included
   std::vector<Tenant> tenants;
   std::vector<Session> sessions;
   std::vector<Lease> leases;
