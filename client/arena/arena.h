@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "client/arena/fork_guard.h"
 #include "client/arena/lease_books.h"
 #include "client/arena/slot_table.h"
 #include "common/base/bytes.h"
@@ -35,17 +37,17 @@ struct ArenaOptions {
   uint64_t low = 2;
   uint64_t high = 8;
 
-  // So many slots beyond those are kept granted and made by the broker, not yet mapped here: mapping them is all that is
-  // left to do when they are needed. Others can be given them as long as they are not mapped.
+  // So many slots beyond those are kept granted and made by the broker, not yet mapped here: mapping them is all that
+  // is left to do when they are needed. Others can be given them as long as they are not mapped.
   uint64_t ahead = 0;
 };
 
-// A client's reserved address ranges and what is mapped in them: planes × slots. Slot i is one extent in every plane, at
-// base(plane) + i × its extent size; all planes of a slot are mapped, or none.
+// A client's reserved address ranges and what is mapped in them: planes × slots. Slot i is one extent in every plane,
+// at base(plane) + i × its extent size; all planes of a slot are mapped, or none.
 //
-// A slot is unmapped, ready (mapped, nobody's), taken (the embedder's) or retiring (being unmapped). Take() and Return()
-// move it between ready and taken: no lock, no system call, except one wake of the background thread when the ready ones
-// fall below the low mark. A session's background thread does everything else.
+// A slot is unmapped, ready (mapped, nobody's), taken (the embedder's) or retiring (being unmapped). Take() and
+// Return() move it between ready and taken: no lock, no system call, except one wake of the background thread when the
+// ready ones fall below the low mark. A session's background thread does everything else.
 //
 // Addresses stay the same for the arena's life. Touching an unmapped slot is fatal on either device.
 //
@@ -84,8 +86,9 @@ class Arena {
   // Gives a taken slot back to the ready ones; it stays mapped. FAILED_PRECONDITION: the slot is not taken.
   absl::Status Return(uint64_t slot);
 
-  // Gives taken slots back to the broker: they are unmapped in the background, in batches. The caller has made sure that
-  // no work of the device uses them any more. FAILED_PRECONDITION names a slot that is not taken, and changes nothing.
+  // Gives taken slots back to the broker: they are unmapped in the background, in batches. The caller has made sure
+  // that no work of the device uses them any more. FAILED_PRECONDITION names a slot that is not taken, and changes
+  // nothing.
   absl::Status Retire(absl::Span<const uint64_t> slots);
 
   // The arena could use `slots` in all: it grows to so many and does not shrink below, as the broker allows. Returns at
@@ -102,36 +105,49 @@ class Arena {
   friend class Session;
   friend class SessionWorker;
 
-  Arena(const ArenaOptions& options, uint64_t id, Device& device, std::vector<Reservation> ranges, int wake_fd);
+  // Unmaps everything and takes leave of the broker; waits for it.
+  using Closer = std::function<void(Arena&)>;
 
-  // Wakes the background thread, unless it is awake already.
-  void Wake();
+  Arena(const ArenaOptions& options, uint64_t id, Device& device, std::vector<Reservation> ranges, int wake_fd,
+        Closer closer);
+
+  // Wakes the background thread, unless it was woken for the same and has not looked yet.
+  void Wake(std::atomic<bool>& awake);
 
   // --- The background thread's part (session_worker.h).
 
   // Maps one whole slot, or nothing of it.
   absl::Status MapSlot(uint64_t slot, absl::Span<const Extent> extents);
   absl::Status UnmapSlot(uint64_t slot);
+  absl::Status UnmapPlane(uint64_t slot, size_t plane);
   // Slots the arena should hold in all now.
-  uint64_t DesiredSlots() const;
+  uint64_t DesiredSlots();
 
   // Constant after construction.
   const ArenaOptions options_;
   const uint64_t id_;
   Device& device_;  // Not owned; must outlive this.
-  const std::vector<Reservation> ranges_;
   const Bytes slot_bytes_;
   const int wake_fd_;  // Not owned.
+  const Closer closer_;
+  const ForkGuard guard_;
+  std::vector<Reservation> ranges_;
 
   // Synchronise themselves.
   SlotTable table_;
-  std::atomic<bool> awake_{false};
+  std::atomic<bool> awake_{false};           // for SetWant and Retire
+  std::atomic<bool> awake_for_low_{false};   // too few are ready
+  std::atomic<bool> awake_for_high_{false};  // too many are ready
   std::atomic<uint64_t> explicit_want_{0};
   std::atomic<uint64_t> min_useful_{0};
   std::atomic<uint64_t> target_slots_{UINT64_MAX};
   std::atomic<bool> away_{false};
   std::atomic<uint64_t> map_calls_{0};
   std::atomic<uint64_t> unmap_calls_{0};
+
+  // The background thread's alone.
+  bool growing_ = false;
+  absl::Time next_give_back_ = absl::InfinitePast();
 
   mutable absl::Mutex mu_;
   std::vector<uint64_t> retired_ ABSL_GUARDED_BY(mu_);  // to be unmapped

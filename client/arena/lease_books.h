@@ -8,16 +8,16 @@
 
 namespace kvbroker {
 
-// What a client knows of its arena's lease: sums since the arena was opened at the broker, as the messages carry them, so
-// that repeats and reordering change nothing.
+// What a client knows of its arena's lease: sums since the arena was opened at the broker, as the messages carry them,
+// so that repeats and reordering change nothing.
 //
 // Plain values. Thread-compatible.
 struct LeaseBooks {
-  LeaseId lease;              // none: not opened at the broker (yet, or again)
-  uint64_t granted = 0;       // Grant.cumulative_slots
-  uint64_t revoked = 0;       // Revoke.cumulative_slots
-  uint64_t received = 0;      // mapped from batches
-  uint64_t released = 0;      // Released.cumulative_slots
+  LeaseId lease;          // none: not opened at the broker (yet, or again)
+  uint64_t granted = 0;   // Grant.cumulative_slots
+  uint64_t revoked = 0;   // Revoke.cumulative_slots
+  uint64_t received = 0;  // mapped from batches
+  uint64_t released = 0;  // Released.cumulative_slots
   uint64_t want_revision = 0;
   // Slots that are mapped and that this broker does not know of, from before it started: given back without a word.
   uint64_t foreign = 0;

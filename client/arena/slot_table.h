@@ -62,8 +62,10 @@ class SlotTable {
   std::optional<uint64_t> LowestUnmapped();
   // A freshly mapped slot becomes ready. REQUIRES: it came from LowestUnmapped.
   void Publish(uint64_t slot);
-  // Puts a slot from LowestUnmapped, or one that was unmapped, among the unmapped ones.
+  // Puts a slot from LowestUnmapped back: it could not be mapped.
   void SetUnmapped(uint64_t slot);
+  // A slot that was retired or withdrawn is unmapped now.
+  void NoteUnmapped(uint64_t slot);
   // The highest ready slot, for unmapping; nobody can take it any more.
   std::optional<uint64_t> WithdrawHighest();
   // Undoes WithdrawHighest.

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/arena/arena.h"
+#include "client/session/event_queue.h"
 #include "common/base/bytes.h"
 #include "common/device/device.h"
 
@@ -29,21 +30,6 @@ struct SessionOptions {
   Device* device = nullptr;
 };
 
-// Something the embedder may want to act on.
-struct SessionEvent {
-  enum class Kind {
-    kTarget,      // the broker asks to hold no more than `bytes`; ready slots are given back by themselves
-    kReady,       // slots of `arena` became ready
-    kBrokerAway,  // the connection is lost: what is held stays usable, nothing grows
-    kBrokerBack,
-    kRefused,     // the broker refused something; `text` says what
-  };
-  Kind kind = Kind::kTarget;
-  uint64_t arena = 0;              // 0: about no arena
-  std::optional<Bytes> bytes;      // of kTarget; none: no bound
-  std::string text;                // for people
-};
-
 // One client process's connection for one tenant. It keeps its arenas filled and within the broker's target in one
 // background thread, and survives the broker: while that is away, arenas keep what they hold.
 //
@@ -59,10 +45,9 @@ class Session {
     std::string device_uuid;
     std::string device_kind;
     Bytes granularity;
-    Bytes capacity;                // the broker's, when the session was opened
-    std::optional<Bytes> limit;    // the tenant's, when the session was opened
-    std::optional<Bytes> target;   // the newest; none: no bound
-    Bytes mapped;                  // in all arenas
+    Bytes capacity;               // the broker's, when the session was opened
+    std::optional<Bytes> limit;   // the tenant's, when the session was opened
+    std::optional<Bytes> target;  // the newest; none: no bound
   };
 
   // Connects to the broker. NOT_FOUND: no broker is there, and how to start one; the broker's own refusal as it is

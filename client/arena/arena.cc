@@ -1,0 +1,164 @@
+#include "client/arena/arena.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "client/arena/fork_guard.h"
+#include "common/base/log.h"
+#include "common/base/status.h"
+
+namespace kvbroker {
+namespace {
+
+// Marks beyond the arena's size mean its size.
+ArenaOptions Clamped(ArenaOptions options) {
+  options.low = std::min(options.low, options.slots);
+  options.high = std::clamp(options.high, options.low, options.slots);
+  options.ahead = std::min(options.ahead, options.slots);
+  return options;
+}
+
+}  // namespace
+
+Arena::Arena(const ArenaOptions& options, uint64_t id, Device& device, std::vector<Reservation> ranges, int wake_fd,
+             Closer closer)
+    : options_(Clamped(options)),
+      id_(id),
+      device_(device),
+      slot_bytes_([&] {
+        Bytes sum;
+        for (const Bytes plane : options.planes) sum += plane;
+        return sum;
+      }()),
+      wake_fd_(wake_fd),
+      closer_(std::move(closer)),
+      ranges_(std::move(ranges)),
+      table_(options.slots) {}
+
+Arena::~Arena() {
+  if (guard_.forked()) {
+    // The parent's ranges and threads are not ours: leave everything as it is.
+    new std::vector<Reservation>(std::move(ranges_));
+    return;
+  }
+  closer_(*this);
+}
+
+std::optional<uint64_t> Arena::Take() {
+  if (guard_.forked()) return std::nullopt;
+  const std::optional<uint64_t> slot = table_.Take();
+  if (table_.ready() < options_.low) Wake(awake_for_low_);
+  return slot;
+}
+
+absl::Status Arena::Return(uint64_t slot) {
+  KVB_RETURN_IF_ERROR(guard_.Check());
+  if (!table_.Return(slot)) return absl::FailedPreconditionError(absl::StrCat("slot ", slot, " is not taken"));
+  if (table_.ready() > options_.high) Wake(awake_for_high_);
+  return absl::OkStatus();
+}
+
+absl::Status Arena::Retire(absl::Span<const uint64_t> slots) {
+  KVB_RETURN_IF_ERROR(guard_.Check());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (table_.Retire(slots[i])) continue;
+    for (size_t j = 0; j < i; ++j) table_.Unretire(slots[j]);
+    return absl::FailedPreconditionError(absl::StrCat("slot ", slots[i], " is not taken"));
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    retired_.insert(retired_.end(), slots.begin(), slots.end());
+  }
+  Wake(awake_);
+  return absl::OkStatus();
+}
+
+absl::Status Arena::SetWant(uint64_t slots, uint64_t min_useful) {
+  KVB_RETURN_IF_ERROR(guard_.Check());
+  if (slots > options_.slots) {
+    return absl::InvalidArgumentError(absl::StrCat("the arena has ", options_.slots, " slots and cannot want ", slots));
+  }
+  explicit_want_.store(slots, std::memory_order_relaxed);
+  min_useful_.store(min_useful, std::memory_order_relaxed);
+  Wake(awake_);
+  return absl::OkStatus();
+}
+
+absl::Status Arena::WaitReady(uint64_t slots, absl::Duration timeout) {
+  KVB_RETURN_IF_ERROR(guard_.Check());
+  const auto done = [&] { return table_.ready() >= slots || away_.load(std::memory_order_relaxed); };
+  absl::MutexLock lock(&mu_);
+  mu_.AwaitWithTimeout(absl::Condition(&done), timeout);
+  if (table_.ready() >= slots) return absl::OkStatus();
+  if (away_.load(std::memory_order_relaxed)) {
+    return absl::UnavailableError("the broker is away: nothing grows until it is back");
+  }
+  return absl::DeadlineExceededError(
+      absl::StrCat(table_.ready(), " of ", slots, " slots were ready after ", absl::FormatDuration(timeout)));
+}
+
+void Arena::Wake(std::atomic<bool>& awake) {
+  // Looked at before it is changed: where nothing is to be done, no other core's cache is disturbed.
+  if (awake.load(std::memory_order_relaxed) || awake.exchange(true, std::memory_order_acq_rel)) return;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t n = write(wake_fd_, &one, sizeof(one));
+}
+
+Arena::Stats Arena::stats() const {
+  absl::MutexLock lock(&mu_);
+  const uint64_t target = target_slots_.load(std::memory_order_relaxed);
+  return {.slots = options_.slots,
+          .mapped = table_.mapped(),
+          .ready = table_.ready(),
+          .taken = table_.taken(),
+          .retiring = retired_.size(),
+          .granted = books_.held() + books_.foreign,
+          .wanted = wanted_,
+          .target = std::min(target, options_.slots),
+          .map_calls = map_calls_.load(std::memory_order_relaxed),
+          .unmap_calls = unmap_calls_.load(std::memory_order_relaxed)};
+}
+
+// ---------------------------------------------------------------- the background thread's
+
+absl::Status Arena::MapSlot(uint64_t slot, absl::Span<const Extent> extents) {
+  size_t mapped = 0;
+  auto undo = absl::MakeCleanup([&] {
+    for (size_t plane = 0; plane < mapped; ++plane) UnmapPlane(slot, plane).IgnoreError();
+  });
+  for (; mapped < extents.size(); ++mapped) {
+    const Bytes bytes = extent_bytes(mapped);
+    KVB_RETURN_IF_ERROR(device_.Map(base(mapped) + slot * bytes.in_bytes(), bytes, extents[mapped].raw()));
+    map_calls_.fetch_add(1, std::memory_order_relaxed);
+  }
+  std::move(undo).Cancel();
+  return absl::OkStatus();
+}
+
+absl::Status Arena::UnmapPlane(uint64_t slot, size_t plane) {
+  unmap_calls_.fetch_add(1, std::memory_order_relaxed);
+  return device_.Unmap(base(plane) + slot * extent_bytes(plane).in_bytes(), extent_bytes(plane));
+}
+
+absl::Status Arena::UnmapSlot(uint64_t slot) {
+  absl::Status first;
+  for (size_t plane = 0; plane < planes(); ++plane) first.Update(UnmapPlane(slot, plane));
+  return first;
+}
+
+uint64_t Arena::DesiredSlots() {
+  const uint64_t ready = table_.ready();
+  const uint64_t taken = table_.taken();
+  if (options_.low > 0 && ready < options_.low) growing_ = true;
+  if (ready >= options_.high) growing_ = false;
+  const uint64_t desired =
+      growing_ ? taken + options_.high : taken + std::min(ready, options_.high);
+  return std::min({std::max(desired, explicit_want_.load(std::memory_order_relaxed)), options_.slots,
+                   target_slots_.load(std::memory_order_relaxed)});
+}
+
+}  // namespace kvbroker

@@ -1,0 +1,132 @@
+#include "client/session/session.h"
+
+#include <atomic>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/arena/fork_guard.h"
+#include "client/channel/broker_connection.h"
+#include "client/session/session_worker.h"
+#include "common/base/status.h"
+#include "common/base/version.h"
+#include "common/device/extent.h"
+#include "common/device/open_device.h"
+
+namespace kvbroker {
+namespace {
+
+constexpr size_t kMostPlanes = 250;
+
+absl::Status CheckArena(const ArenaOptions& options, Bytes granularity) {
+  if (options.planes.empty() || options.planes.size() > kMostPlanes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("an arena has 1 to ", kMostPlanes, " planes, not ", options.planes.size()));
+  }
+  if (options.slots == 0) return absl::InvalidArgumentError("an arena has at least 1 slot");
+  for (const Bytes plane : options.planes) {
+    if (plane.IsZero() || plane.in_bytes() % granularity.in_bytes() != 0) {
+      return absl::InvalidArgumentError(absl::StrCat("an extent of ", plane.in_bytes(),
+                                                     " bytes is no multiple of the device's granularity, ",
+                                                     ToString(granularity)));
+    }
+    if (options.slots > GiB(64 << 10) / plane) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(options.slots, " slots of ", ToString(plane), " are more than 64 TiB"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// Members in the order in which they are destroyed rightly, last first: the worker uses the others.
+class Session::Impl {
+ public:
+  std::unique_ptr<Device> owned_device;
+  Device* device = nullptr;
+  EventQueue events;
+  std::atomic<uint64_t> next_arena{1};
+  ForkGuard guard;
+  std::unique_ptr<SessionWorker> worker;
+};
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Session::~Session() {
+  // The parent's threads are not here to be joined.
+  if (impl_->guard.forked()) [[maybe_unused]]
+    Impl* leaked = impl_.release();
+}
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Open(const SessionOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  std::string socket = options.socket;
+  if (socket.empty()) {
+    KVB_ASSIGN_OR_RETURN(socket, FindEngineSocket(options.runtime_dir, options.device_uuid));
+  }
+  v1::ClientFrame frame;
+  v1::Hello& hello = *frame.mutable_hello();
+  hello.set_min_version(1);
+  hello.set_max_version(1);
+  hello.set_tenant(options.tenant);
+  hello.set_instance_id(options.instance);
+  hello.set_role(v1::ROLE_SINGLE);
+  hello.set_device_uuid(options.device != nullptr ? options.device->info().uuid : options.device_uuid);
+  hello.set_engine(options.engine);
+  hello.set_library_version(kVersion);
+  KVB_ASSIGN_OR_RETURN(std::unique_ptr<BrokerConnection> connection, BrokerConnection::Open(socket, frame));
+
+  impl->device = options.device;
+  if (impl->device == nullptr) {
+    const v1::Welcome& welcome = connection->welcome();
+    KVB_ASSIGN_OR_RETURN(impl->owned_device, OpenDeviceByUuid(welcome.device_uuid(), welcome.device_kind()));
+    impl->device = impl->owned_device.get();
+  }
+  const SessionWorker::Options worker = {
+      .socket = socket, .hello = hello, .device = impl->device, .events = &impl->events};
+  impl->worker = std::make_unique<SessionWorker>(worker, std::move(connection));
+  return std::unique_ptr<Session>(new Session(std::move(impl)));
+}
+
+absl::StatusOr<std::unique_ptr<Arena>> Session::CreateArena(const ArenaOptions& options) {
+  KVB_RETURN_IF_ERROR(impl_->guard.Check());
+  KVB_RETURN_IF_ERROR(CheckArena(options, impl_->device->info().granularity));
+  KVB_RETURN_IF_ERROR(impl_->device->BindThread());
+  std::vector<Reservation> ranges;
+  for (const Bytes plane : options.planes) {
+    KVB_ASSIGN_OR_RETURN(Reservation range, Reservation::Create(*impl_->device, plane * options.slots));
+    ranges.push_back(std::move(range));
+  }
+  SessionWorker& worker = *impl_->worker;
+  std::unique_ptr<Arena> arena(new Arena(options, impl_->next_arena++, *impl_->device, std::move(ranges),
+                                         worker.wake_fd(), [&worker](Arena& closing) { worker.RemoveArena(closing); }));
+  worker.AddArena(arena.get());
+  return arena;
+}
+
+Session::Info Session::info() const {
+  Info info = {.device_uuid = impl_->device->info().uuid,
+               .device_kind = impl_->device->info().kind,
+               .granularity = impl_->device->info().granularity};
+  if (impl_->guard.forked()) return info;
+  const SessionWorker::State state = impl_->worker->state();
+  info.session_id = state.welcome.session_id();
+  info.epoch = state.welcome.epoch();
+  info.connected = state.connected;
+  info.capacity = Bytes(state.welcome.capacity());
+  if (state.welcome.limit() != UINT64_MAX) info.limit = Bytes(state.welcome.limit());
+  info.target = state.target;
+  return info;
+}
+
+Device& Session::device() const { return *impl_->device; }
+
+int Session::event_fd() const { return impl_->events.fd(); }
+
+std::optional<SessionEvent> Session::NextEvent() {
+  if (impl_->guard.forked()) return std::nullopt;
+  return impl_->events.Pop();
+}
+
+}  // namespace kvbroker

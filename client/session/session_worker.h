@@ -1,0 +1,122 @@
+#ifndef KVBROKER_CLIENT_SESSION_SESSION_WORKER_H_
+#define KVBROKER_CLIENT_SESSION_SESSION_WORKER_H_
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "client/arena/arena.h"
+#include "client/channel/broker_connection.h"
+#include "client/session/event_queue.h"
+#include "common/base/unique_fd.h"
+#include "common/device/device.h"
+#include "common/device/extent.h"
+
+namespace kvbroker {
+
+// A session's background thread: it alone talks to the broker, maps and unmaps. It sleeps until an arena, the broker or
+// a timer wakes it, and then does, for each arena, what its marks, its want and the broker's target ask for.
+//
+// A second thread only waits for the broker's messages and passes them on.
+//
+// Thread-safe where not said otherwise.
+class SessionWorker {
+ public:
+  struct Options {
+    std::string socket;  // the engine socket, to come back to
+    v1::Hello hello;     // as it was said first
+    Device* device;      // Not owned.
+    EventQueue* events;  // Not owned.
+  };
+
+  // Starts working with a connection that was just opened.
+  SessionWorker(const Options& options, std::unique_ptr<BrokerConnection> connection);
+  // Says goodbye and joins its threads. REQUIRES: no arena is left.
+  ~SessionWorker();
+
+  // The arena is opened at the broker and kept filled from now on. `arena` is not owned.
+  void AddArena(Arena* arena);
+  // Unmaps all of it and takes leave of the broker; waits until that is done.
+  void RemoveArena(Arena& arena);
+
+  int wake_fd() const { return wake_.get(); }
+
+  struct State {
+    v1::Welcome welcome;  // the newest
+    bool connected = false;
+    std::optional<Bytes> target;  // none: no bound
+  };
+  State state() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  // A task of another thread's, done on the worker.
+  using Task = std::function<void()>;
+
+  // --- Everything below is the worker thread's, but for the inbox.
+  void Run();
+  void Wait();
+  void Do(Task task) ABSL_LOCKS_EXCLUDED(mu_);
+  void TakeInbox() ABSL_LOCKS_EXCLUDED(mu_);
+
+  void Connected(std::unique_ptr<BrokerConnection> connection);
+  void Disconnected(const absl::Status& why);
+  void TryReconnect();
+  void OpenAtBroker(Arena& arena);
+
+  void HandleMessage(const v1::BrokerMessage& message);
+  void ReceiveBatches();
+  void HandleBatch(Batch batch);
+  void MapBatch(Arena& arena, std::vector<std::vector<Extent>> slots);
+
+  // Does what the arena needs now.
+  void Tend(Arena& arena);
+  void UnmapRetired(Arena& arena);
+  void GiveBackSurplus(Arena& arena);
+  uint64_t Unmap(Arena& arena, const std::vector<uint64_t>& slots);
+  void TellWantAndReleased(Arena& arena, bool released);
+  void Fetch(Arena& arena, uint64_t confirm_batch);
+  // Sends over the control channel, where there is one.
+  void Send(const v1::ClientMessage& message);
+  void SendFrame(const v1::ClientFrame& frame);
+
+  Arena* FindByLease(uint64_t lease);
+  Arena* FindById(uint64_t id);
+  void WakeAt(absl::Time when);
+  void SetTarget(const v1::Target& target);
+  void ApplyTarget();
+
+  const Options options_;
+  const UniqueFd wake_;
+
+  mutable absl::Mutex mu_;
+  State state_ ABSL_GUARDED_BY(mu_);
+  std::deque<Task> inbox_ ABSL_GUARDED_BY(mu_);
+
+  std::shared_ptr<BrokerConnection> connection_;  // null while the broker is away
+  std::thread reader_;
+  std::shared_ptr<absl::Notification> reader_done_;
+  std::map<uint64_t, Arena*> arenas_;
+  std::vector<Extent> used_extents_;  // to be let go of when there is time
+  std::vector<UniqueFd> used_fds_;
+  absl::Time wake_at_ = absl::InfiniteFuture();
+  absl::Time reconnect_at_ = absl::InfiniteFuture();
+  absl::Duration reconnect_delay_;
+  uint64_t target_revision_ = 0;
+  bool stopping_ = false;
+
+  std::thread thread_;  // Last: it uses all of the above.
+};
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_CLIENT_SESSION_SESSION_WORKER_H_
