@@ -3,6 +3,7 @@
 //   $ kvbrokerd --device host --host-memory 2GiB --runtime-dir /tmp/kvb
 //   12:00:00.000 kvbrokerd 0.1.0 ready device=HOST-host (host memory, 2 GiB) capacity=2 GiB headroom=0 B epoch=1 …
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -11,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -170,8 +172,8 @@ absl::Status Serve(const BrokerConfig& config) {
                   .tenants = config.TenantPolicies(capacity),
                   .other_tenants = config.OtherTenants(capacity)},
       .engine_socket = dir.engine_socket(),
-      .device_kind = device->info().kind,
-      .epoch = epoch};
+      .epoch = epoch,
+      .device_kind = device->info().kind};
   const FirstComePolicy policy;
   KVB_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
   {

@@ -18,9 +18,10 @@ void DeviceView::Sample(Bytes total, Bytes free, absl::Time now, const Books& bo
   // Ours is at most what the books say, so the rest is others' for sure; more may be, while bytes are on their way
   // back.
   others_now_ = MinusOrZero(MinusOrZero(total, free), books.present);
+  if (!lately_.empty()) lately_.back().until = now;
   while (!lately_.empty() && lately_.back().bytes <= others_now_) lately_.pop_back();
-  lately_.push_back({.at = now, .bytes = others_now_});
-  while (lately_.size() > 1 && lately_[1].at < now - kOthersWindow) lately_.pop_front();
+  lately_.push_back({.until = now, .bytes = others_now_});
+  while (lately_.front().until < now - kOthersWindow) lately_.pop_front();
 }
 
 void DeviceView::Adopted(Bytes bytes) {

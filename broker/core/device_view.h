@@ -56,9 +56,9 @@ class DeviceView {
   const Options& options() const { return options_; }
 
  private:
-  // What others used at least, from then until the next.
+  // What others used at least, and the first look that showed otherwise.
   struct Others {
-    absl::Time at;
+    absl::Time until;
     Bytes bytes;
   };
 

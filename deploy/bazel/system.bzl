@@ -29,8 +29,8 @@ cc_library(
 )
 '''
 
-# Parts of glibc and of the compiler's runtime: never linked statically.
-_ALWAYS_SHARED = ["-ldl", "-lrt", "-lm", "-lpthread", "-latomic"]
+# Parts of glibc: never linked statically.
+_ALWAYS_SHARED = ["-ldl", "-lrt", "-lm", "-lpthread"]
 
 def _pkg_config(ctx, arguments):
     result = ctx.execute(["pkg-config"] + arguments)
@@ -46,7 +46,8 @@ def _system_libraries_impl(ctx):
     static = []
     for flag in _unique(_pkg_config(ctx, ["--static", "--libs"] + packages)):
         static.append(flag if flag in _ALWAYS_SHARED else "-l:lib%s.a" % flag[2:])
-    static = ["-Wl,--start-group"] + static + ["-Wl,--end-group", "-static-libstdc++", "-static-libgcc"]
+    # Bazel adds -lstdc++ at the end; with all of it found in the archive before, --as-needed leaves it out.
+    static = ["-Wl,--as-needed", "-Wl,--start-group"] + static + ["-l:libstdc++.a", "-Wl,--end-group", "-static-libgcc"]
     ctx.file("BUILD", _SYSTEM_BUILD.format(shared = repr(shared), static = repr(static)))
 
 def _unique(flags):

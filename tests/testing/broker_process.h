@@ -1,0 +1,91 @@
+#ifndef KVBROKER_TESTS_TESTING_BROKER_PROCESS_H_
+#define KVBROKER_TESTS_TESTING_BROKER_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/admin.grpc.pb.h"
+
+namespace kvbroker {
+
+// A folder under /tmp with a short name, as sockets need, that goes away with its object.
+class TempDir {
+ public:
+  TempDir();
+  ~TempDir();
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// A real kvbrokerd on the host device, in a runtime directory of its own, with its log kept. Ends with its object.
+class BrokerProcess {
+ public:
+  // Starts it with these arguments besides the device's and the directory's, and waits until it is ready.
+  static std::unique_ptr<BrokerProcess> Start(const std::vector<std::string>& arguments);
+  ~BrokerProcess();
+
+  pid_t pid() const { return pid_; }
+  const std::string& runtime_dir() const { return dir_.path(); }
+  std::string engine_socket() const { return dir_.path() + "/HOST-host/engine.sock"; }
+  std::string admin_socket() const { return dir_.path() + "/HOST-host/admin/admin.sock"; }
+
+  bool running();
+  void Kill(int signal);
+  // The exit code, or 128 plus the signal; waits for the end.
+  int Wait();
+  // Starts it again in the same directory, with the same arguments.
+  void Restart();
+  std::string log() const;
+
+  // What the broker says of itself.
+  absl::StatusOr<admin::v1::Status> Status();
+  absl::StatusOr<std::vector<admin::v1::Session>> Sessions();
+  // Whether it has nothing out and no session within `timeout`.
+  bool BecomesIdle(absl::Duration timeout);
+
+ private:
+  BrokerProcess() = default;
+  void Spawn();
+  std::unique_ptr<admin::v1::Admin::Stub> Admin() const;
+
+  TempDir dir_;
+  std::vector<std::string> arguments_;
+  pid_t pid_ = -1;
+};
+
+// The path of a file that the test has as data, by its path in the project.
+std::string DataPath(const std::string& path);
+
+// Asks again and again until `holds()`; false where it does not within `timeout`.
+template <typename Condition>
+bool Eventually(absl::Duration timeout, Condition holds);
+
+}  // namespace kvbroker
+
+#include "absl/time/clock.h"
+
+namespace kvbroker {
+
+template <typename Condition>
+bool Eventually(absl::Duration timeout, Condition holds) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (!holds()) {
+    if (absl::Now() > deadline) return false;
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return true;
+}
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_TESTS_TESTING_BROKER_PROCESS_H_
