@@ -219,8 +219,8 @@ void Broker::LookAtDevice(absl::Duration delay) {
 
 void Broker::Perform(effect::Admit& admit) {
   Pending& pending = pending_.at(admit.connection);
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+  int ends[2];  // non-blocking, as gRPC takes them for granted
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
     Reject(pending.socket.get(), ErrnoToStatus(errno, "socketpair"));
     ClosePending(admit.connection);
     return Handle(event::ProcessEnded{.session = admit.session});  // it never was
