@@ -7,7 +7,7 @@
 #include <thread>
 
 // What the C API does without a broker: everything before and around the call of the C++ library. With one:
-// //client/examples.
+// with_broker_test.cc.
 namespace {
 
 TEST(KvbrokerTest, TheLibraryIsOfThisHeader) {
