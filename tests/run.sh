@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds kvbroker and runs every test that this machine can run; ends with "N passed, N failed, N skipped".
+#
+#   tests/run.sh                     everything
+#   tests/run.sh --config=asan //common/... //broker/...
+#                                    these targets, with these options of Bazel's
+set -uo pipefail
+cd "$(dirname "$0")/.."
+deploy/setup.sh || exit 1
+
+targets=("$@")
+[ $# -gt 0 ] || targets=(//...)
+
+events=$(mktemp)
+trap 'rm -f "$events"' EXIT
+bazel test --keep_going --build_tests_only --test_summary=short --build_event_json_file="$events" "${targets[@]}"
+bazel_exit=$?
+
+# Google Test tells a skipped test by its output alone, so the logs are read: each test case counts once.
+python3 tests/summary.py "$events" "$bazel_exit"
