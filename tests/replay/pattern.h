@@ -2,13 +2,10 @@
 #define KVBROKER_TESTS_REPLAY_PATTERN_H_
 
 #include <cstdint>
-#include <memory>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "common/base/bytes.h"
-#include "common/device/device.h"
 
 namespace kvbroker::replay {
 
@@ -44,9 +41,6 @@ class Pattern {
   // should be.
   virtual absl::StatusOr<uint64_t> CountWrongWords(absl::Span<const PatternBlock> blocks) = 0;
 };
-
-// The pattern for the memory of `device`, which must outlive it. REQUIRES: `block` is a multiple of 16 bytes.
-absl::StatusOr<std::unique_ptr<Pattern>> CreatePattern(Device& device, Bytes block);
 
 }  // namespace kvbroker::replay
 

@@ -1,0 +1,123 @@
+#ifndef KVBROKER_TESTS_REPLAY_ENGINE_H_
+#define KVBROKER_TESTS_REPLAY_ENGINE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "tests/replay/block_pool.h"
+#include "tests/replay/pattern.h"
+#include "tests/replay/request.h"
+
+namespace kvbroker::replay {
+
+struct EngineOptions {
+  uint64_t max_batch = 1024;  // requests running at once
+  // So long without any progress, while some request waits for a block: the youngest is preempted.
+  absl::Duration preempt_after = absl::Seconds(2);
+  uint64_t seed = 1;  // of the patterns
+};
+
+// A language-model engine as the memory sees it, in steps: requests are admitted first come first served once there are
+// blocks for their whole prompt, which is one step's work; then each gets one token a step, and a further block where
+// its last one is full. A request that needs a block and gets none stands still while others run. Where nothing moves
+// at all, the youngest is preempted: its blocks are freed, and it starts over later with the tokens it had.
+//
+// Every block is filled with its own pattern when it is taken and verified when it is freed.
+//
+// It takes the time as a number and never waits. Thread-bound where its pattern is.
+class Engine {
+ public:
+  struct Counts {
+    uint64_t arrived = 0;
+    uint64_t done = 0;
+    uint64_t too_large = 0;  // refused: never could be held
+    uint64_t preemptions = 0;
+    uint64_t tokens = 0;  // generated
+    uint64_t steps = 0;
+    uint64_t takes = 0;  // times that blocks were needed and came, with or without waiting
+    uint64_t blocks_filled = 0;
+    uint64_t blocks_verified = 0;
+    uint64_t wrong_words = 0;
+  };
+
+  // `requests` are in the order of arrival. `pool` and `pattern` are not owned and must outlive this.
+  Engine(const EngineOptions& options, std::vector<Request> requests, BlockPool& pool, Pattern& pattern);
+
+  // One step at `now`, which never falls. An error is the pool's or the pattern's and leaves nothing to be done.
+  absl::Status Step(absl::Duration now);
+
+  // Between steps: blocks that have come since go to those that wait for them.
+  absl::Status Resume(absl::Duration now);
+
+  // Verifies and frees all blocks; requests that are not done stay so.
+  absl::Status Stop();
+
+  bool finished() const { return next_ == requests_.size() && running_.empty() && queue_.empty(); }
+  // Does some request wait for memory?
+  bool short_of_memory() const { return stalled_ > 0 || head_waits_since_.has_value(); }
+  size_t running() const { return running_.size(); }
+  size_t queued() const { return queue_.size(); }
+  // When the next request arrives; InfiniteDuration() where none does.
+  absl::Duration next_arrival() const;
+
+  const Counts& counts() const { return counts_; }
+  // How long each request that needed blocks and found none waited for them, once it had them.
+  const std::vector<absl::Duration>& waits() const { return waits_; }
+
+ private:
+  struct FilledBlock {
+    Block block;
+    uint64_t seed = 0;
+  };
+  struct Sequence {
+    uint64_t tokens = 0;  // in the cache; before it runs: that it starts with
+    uint64_t left = 0;    // to be generated
+    bool prompt_done = false;
+    std::vector<FilledBlock> blocks;
+    std::optional<absl::Duration> waits_since;
+  };
+
+  void Arrive(absl::Duration now);
+  absl::Status GrowRunning(absl::Duration now);
+  absl::Status Admit(absl::Duration now);
+  absl::Status Advance(absl::Duration now);
+  absl::Status PreemptIfStuck(absl::Duration now);
+  absl::Status SayNeed(absl::Duration now);
+
+  // Could the sequence take one more token?
+  bool HasRoom(const Sequence& sequence) const;
+  // Whether it got `count` more blocks.
+  absl::StatusOr<bool> TakeBlocks(uint64_t count, Sequence& sequence);
+  absl::Status FillTaken();
+  void EndWait(std::optional<absl::Duration>& since, absl::Duration now);
+  // Verifies and frees the blocks of these.
+  absl::Status Release(absl::Span<Sequence> sequences);
+
+  const EngineOptions options_;
+  const std::vector<Request> requests_;
+  BlockPool& pool_;   // Not owned.
+  Pattern& pattern_;  // Not owned.
+
+  size_t next_ = 0;                // of requests_, to arrive
+  std::deque<Sequence> queue_;     // the head is admitted next
+  std::vector<Sequence> running_;  // the oldest first
+  std::optional<absl::Duration> head_waits_since_;
+  size_t stalled_ = 0;  // of running_
+  absl::Duration last_progress_;
+  absl::Duration admit_after_;
+  std::vector<PatternBlock> taken_;  // not filled yet
+  uint64_t next_seed_;
+  std::mt19937_64 random_;
+  Counts counts_;
+  std::vector<absl::Duration> waits_;
+};
+
+}  // namespace kvbroker::replay
+
+#endif  // KVBROKER_TESTS_REPLAY_ENGINE_H_

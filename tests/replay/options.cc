@@ -1,0 +1,273 @@
+#include "tests/replay/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+#include <set>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/base/status.h"
+#include "tests/replay/model_shape.h"
+
+namespace kvbroker::replay {
+namespace {
+
+constexpr int kExitUsage = 2;
+
+constexpr char kExamples[] = R"(Examples:
+  Three tenants on a broker for host memory (kvbrokerd --device host --host-memory 2GiB), about 30 s:
+    replay --runtime-dir /tmp/kvb --reserve 2GiB --slot 8MiB --kv-bytes-per-token 16KiB --ramp 6s --svg replay.svg
+
+  Three Llama-3.1-8B on a GPU (kvbrokerd --capacity 50GiB --tenant a=40GiB --tenant b=40GiB --tenant c=40GiB):
+    replay --reserve 60GiB --peak-rate 20 --ramp 30s --step-time 100ms --json replay.json --svg replay.svg
+
+  Public traces, ten times as fast; the second file's GPT-4 rows go to b:
+    replay --tenants a,b --trace a=AzureLLMInferenceTrace_conv.csv --trace b=BurstGPT_1.csv#GPT-4 --time-scale 10 \
+           --duration 120s
+
+  What a load would take of memory without end, without a broker:
+    replay --peak-rate 20 --step-time 100ms --dry-run
+
+Exit codes: 0 all was well; 1 a block was not as it was written, more was held than there is, requests were left
+unfinished, or a process failed; 2 usage.)";
+
+// Sizes and times, as they were written.
+struct Texts {
+  std::string tenants = "a,b,c";
+  std::string bytes_per_token;
+  std::string slot = "32MiB";
+  std::string reserve = "60GiB";
+  std::string pattern = "ramp";
+  std::string ramp = "30s";
+  std::string duration;
+  std::string burst_on = "5s";
+  std::string burst_off = "15s";
+  std::string step_time = "25ms";
+  std::string drain = "120s";
+  std::string preempt_after = "2s";
+  std::string sample_interval = "100ms";
+  std::vector<std::string> traces;
+  int run_as = -1;
+};
+
+void AddFlags(CLI::App& app, Options& options, Texts& texts) {
+  const auto group = [&app](const char* name) { return app.add_option_group(name); };
+
+  auto* broker = group("Broker");
+  broker->add_option("--socket", options.socket, "Its engine socket")->type_name("PATH");
+  broker->add_option("--runtime-dir", options.runtime_dir, "Default $KVBROKER_RUNTIME_DIR or /run/kvbroker")
+      ->type_name("DIR");
+  broker->add_option("--device", options.device, "The UUID of its device; default the only broker there")
+      ->type_name("UUID");
+  broker->add_option("--admin-socket", options.admin_socket, "Default admin/admin.sock beside the engine socket")
+      ->type_name("PATH");
+  broker->add_option("--sample-interval", texts.sample_interval, "How often to ask it who holds what; at least 50ms")
+      ->type_name("TIME")
+      ->capture_default_str();
+
+  auto* memory = group("Memory");
+  memory->add_option("--tenants", texts.tenants, "One process each, by these names")
+      ->type_name("A,B,C")
+      ->capture_default_str();
+  memory->add_option("--model", options.model, "Whose KV cache it is; llama-3.2-1b, qwen3-8b and others")
+      ->type_name("NAME")
+      ->capture_default_str();
+  memory->add_option("--kv-bytes-per-token", texts.bytes_per_token, "Instead of a model's")->type_name("SIZE");
+  memory->add_option("--block-tokens", options.block_tokens, "Tokens in a block")->capture_default_str();
+  memory->add_option("--slot", texts.slot, "The extent size")->type_name("SIZE")->capture_default_str();
+  memory->add_option("--reserve", texts.reserve, "Addresses for each tenant")->type_name("SIZE")->capture_default_str();
+  memory->add_option("--low", options.low, "Fewer ready slots: grow")->capture_default_str();
+  memory->add_option("--high", options.high, "More ready slots: give back")->capture_default_str();
+  memory->add_option("--ahead", options.ahead, "Slots made ahead by the broker")->capture_default_str();
+
+  auto* load = group("Load");
+  load->add_option("--pattern", texts.pattern, "ramp, poisson or burst")
+      ->type_name("PATTERN")
+      ->check(CLI::IsMember({"ramp", "poisson", "burst"}))
+      ->capture_default_str();
+  load->add_option("--peak-rate", options.load.peak_rate, "Requests a second, of each tenant")
+      ->type_name("RATE")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  load->add_option("--ramp", texts.ramp, "From no requests to the peak, and as long back")
+      ->type_name("TIME")
+      ->capture_default_str();
+  load->add_option("--overlap", options.load.overlap, "Of the tenants' ramps: 0 one after another, 1 all at once")
+      ->type_name("SHARE")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  load->add_option("--burst-on", texts.burst_on, "Length of a burst")->type_name("TIME")->capture_default_str();
+  load->add_option("--burst-off", texts.burst_off, "Between bursts")->type_name("TIME")->capture_default_str();
+  load->add_option("--prompt-tokens", options.load.prompt_tokens, "Of each made-up request")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  load->add_option("--output-tokens", options.load.output_tokens, "Of each made-up request")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  load->add_option("--trace", texts.traces,
+                   "A CSV trace (Azure LLM inference, BurstGPT) instead; may be repeated. Without a tenant it is dealt "
+                   "out among those that have none")
+      ->type_name("[TENANT=]FILE[#MODEL]");
+  load->add_option("--time-scale", options.time_scale, "Traces run so many times as fast")
+      ->check(CLI::Range(1e-6, 1e9))
+      ->capture_default_str();
+  load->add_option("--duration", texts.duration, "Only arrivals before this; default all, 60s of poisson and burst")
+      ->type_name("TIME");
+  load->add_option("--max-requests", options.max_requests, "Of each tenant; 0: all")->capture_default_str();
+  load->add_option("--seed", options.load.seed, "Of what is random")->capture_default_str();
+
+  auto* engine = group("Engine");
+  engine->add_option("--step-time", texts.step_time, "Each running request gets a token")
+      ->type_name("TIME")
+      ->capture_default_str();
+  engine->add_option("--max-batch", options.engine.max_batch, "Requests running at once")->capture_default_str();
+  engine->add_option("--preempt-after", texts.preempt_after, "The youngest, after so long without progress")
+      ->type_name("TIME")
+      ->capture_default_str();
+  engine->add_option("--drain", texts.drain, "Give up so long after the last arrival")
+      ->type_name("TIME")
+      ->capture_default_str();
+
+  auto* output = group("Output");
+  output->add_option("--json", options.json, "All numbers and samples")->type_name("FILE");
+  output->add_option("--svg", options.svg, "A picture of who held what when")->type_name("FILE");
+  output->add_flag("--dry-run", options.dry_run, "Only say what the load would take of memory without end");
+  output->add_flag("--quiet", options.quiet, "No lines of progress");
+
+  app.add_option("--run-as", texts.run_as)->group("");
+  app.add_option("--channel", options.channel)->group("");
+}
+
+absl::Status ReadSize(absl::string_view flag, const std::string& text, Bytes& size) {
+  const absl::StatusOr<Bytes> parsed = ParseBytes(text);
+  if (!parsed.ok()) return absl::InvalidArgumentError(absl::StrCat(flag, ": ", parsed.status().message()));
+  if (parsed->IsZero()) return absl::InvalidArgumentError(absl::StrCat(flag, ": ", text, " is nothing"));
+  size = *parsed;
+  return absl::OkStatus();
+}
+
+absl::Status ReadTime(absl::string_view flag, const std::string& text, absl::Duration least, absl::Duration& time) {
+  absl::Duration parsed;
+  if (!absl::ParseDuration(text, &parsed) || parsed < least || parsed > absl::Hours(10000)) {
+    return absl::InvalidArgumentError(absl::StrCat(flag, ": '", text, "' is no time of ", absl::FormatDuration(least),
+                                                   " or more, like 25ms, 1.5s or 2m"));
+  }
+  time = parsed;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TraceSource> ReadTraceSource(const std::string& text, const std::vector<std::string>& tenants) {
+  TraceSource source;
+  std::string rest = text;
+  if (const size_t equals = rest.find('='); equals != std::string::npos) {
+    source.tenant = rest.substr(0, equals);
+    rest = rest.substr(equals + 1);
+    if (std::find(tenants.begin(), tenants.end(), source.tenant) == tenants.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("--trace ", text, ": '", source.tenant,
+                                                     "' is no tenant; there are ", absl::StrJoin(tenants, ", ")));
+    }
+  }
+  if (const size_t hash = rest.find('#'); hash != std::string::npos) {
+    source.model = rest.substr(hash + 1);
+    rest = rest.substr(0, hash);
+  }
+  source.path = rest;
+  if (source.path.empty()) return absl::InvalidArgumentError(absl::StrCat("--trace ", text, " names no file"));
+  return source;
+}
+
+absl::Status ReadTenants(const std::string& text, std::vector<std::string>& tenants) {
+  tenants = absl::StrSplit(text, ',');
+  std::set<std::string> seen;
+  for (const std::string& tenant : tenants) {
+    if (tenant.empty()) return absl::InvalidArgumentError(absl::StrCat("--tenants ", text, ": a name is empty"));
+    if (!seen.insert(tenant).second) {
+      return absl::InvalidArgumentError(absl::StrCat("--tenants ", text, ": ", tenant, " is there twice"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+LoadOptions::Pattern PatternOf(const std::string& name) {
+  if (name == "poisson") return LoadOptions::Pattern::kPoisson;
+  if (name == "burst") return LoadOptions::Pattern::kBurst;
+  return LoadOptions::Pattern::kRamp;
+}
+
+absl::Status ReadTexts(const Texts& texts, Options& options) {
+  constexpr absl::Duration kTick = absl::Milliseconds(1);
+  KVB_RETURN_IF_ERROR(ReadTenants(texts.tenants, options.tenants));
+  KVB_RETURN_IF_ERROR(ReadSize("--slot", texts.slot, options.slot));
+  KVB_RETURN_IF_ERROR(ReadSize("--reserve", texts.reserve, options.reserve));
+  if (texts.bytes_per_token.empty()) {
+    KVB_ASSIGN_OR_RETURN(const ModelShape model, FindModel(options.model));
+    options.bytes_per_token = model.bytes_per_token();
+  } else {
+    options.model.clear();
+    KVB_RETURN_IF_ERROR(ReadSize("--kv-bytes-per-token", texts.bytes_per_token, options.bytes_per_token));
+  }
+  if (options.bytes_per_token > GiB(1) || options.block_tokens == 0 || options.block_tokens > 1 << 20) {
+    return absl::InvalidArgumentError("--kv-bytes-per-token or --block-tokens is beyond any model's");
+  }
+  KVB_RETURN_IF_ERROR(options.layout().status());
+  if (options.arena_slots() == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--reserve: ", texts.reserve, " holds no slot of ", ToString(options.slot)));
+  }
+  if (options.engine.max_batch == 0) return absl::InvalidArgumentError("--max-batch: 0 runs nothing");
+
+  options.load.pattern = PatternOf(texts.pattern);
+  KVB_RETURN_IF_ERROR(ReadTime("--ramp", texts.ramp, kTick, options.load.ramp));
+  KVB_RETURN_IF_ERROR(ReadTime("--burst-on", texts.burst_on, kTick, options.load.burst_on));
+  KVB_RETURN_IF_ERROR(ReadTime("--burst-off", texts.burst_off, absl::ZeroDuration(), options.load.burst_off));
+  if (!texts.duration.empty()) {
+    KVB_RETURN_IF_ERROR(ReadTime("--duration", texts.duration, kTick, options.load.duration));
+    options.duration = options.load.duration;
+  }
+  KVB_RETURN_IF_ERROR(ReadTime("--step-time", texts.step_time, kTick, options.step_time));
+  KVB_RETURN_IF_ERROR(ReadTime("--preempt-after", texts.preempt_after, kTick, options.engine.preempt_after));
+  KVB_RETURN_IF_ERROR(ReadTime("--drain", texts.drain, absl::ZeroDuration(), options.drain));
+  KVB_RETURN_IF_ERROR(
+      ReadTime("--sample-interval", texts.sample_interval, absl::Milliseconds(50), options.sample_interval));
+  for (const std::string& trace : texts.traces) {
+    KVB_ASSIGN_OR_RETURN(TraceSource source, ReadTraceSource(trace, options.tenants));
+    options.traces.push_back(std::move(source));
+  }
+  options.engine.seed = options.load.seed;
+  if (texts.run_as >= 0) options.run_as = static_cast<size_t>(texts.run_as);
+  if (options.run_as && (*options.run_as >= options.tenants.size() || options.channel < 0)) {
+    return absl::InvalidArgumentError("--run-as is the coordinator's alone to give");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+CommandLine ParseCommandLine(int argc, const char* const* argv) {
+  CLI::App app(
+      "Replays requests to several engines that share a device's memory through kvbrokerd: every engine is a process "
+      "of\n"
+      "its own that takes KV blocks as its requests need them, fills and verifies each, and gives them back.",
+      "replay");
+  Options options;
+  Texts texts;
+  AddFlags(app, options, texts);
+  app.footer(kExamples);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return {.exit_code = code == 0 ? 0 : kExitUsage};
+  }
+  if (const absl::Status status = ReadTexts(texts, options); !status.ok()) {
+    std::cerr << "replay: " << status.message() << "\n";
+    return {.exit_code = kExitUsage};
+  }
+  return {.options = std::move(options)};
+}
+
+}  // namespace kvbroker::replay
