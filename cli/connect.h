@@ -1,0 +1,68 @@
+#ifndef KVBROKER_CLI_CONNECT_H_
+#define KVBROKER_CLI_CONNECT_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/admin.grpc.pb.h"
+
+namespace kvbroker::cli {
+
+// Which broker is meant, as the options say.
+struct Where {
+  std::optional<std::string> socket;       // of the admin service
+  std::optional<std::string> runtime_dir;  // default: KVBROKER_RUNTIME_DIR, else /run/kvbroker
+  std::optional<std::string> device;       // a folder of the runtime directory, or a link to one
+};
+
+// The admin socket of the broker that is meant. Where neither socket nor device is named, that of the one broker that
+// accepts connections in the runtime directory.
+// NOT_FOUND: none runs there. FAILED_PRECONDITION: several do; the message names their devices.
+// PERMISSION_DENIED: the user may not connect. INVALID_ARGUMENT: a path too long for a socket.
+absl::StatusOr<std::string> FindSocket(const Where& where);
+
+// A broker's admin service. Thread-compatible.
+class Connection {
+ public:
+  // Errors as FindSocket's.
+  static absl::StatusOr<Connection> Open(const Where& where);
+
+  admin::v1::Admin::Stub& stub() const { return *stub_; }
+
+  // Calls a method of the stub and waits a few seconds at most.
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Ask(grpc::Status (admin::v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                              Response*),
+                               const Request& request) const {
+    grpc::ClientContext context;
+    SetDeadline(context);
+    Response response;
+    const grpc::Status status = ((*stub_).*method)(&context, request, &response);
+    if (!status.ok()) return Explain(status);
+    return response;
+  }
+
+  // `status`, not OK, in one line for people. What the broker itself says is kept as it is.
+  absl::Status Explain(const grpc::Status& status) const;
+
+  const std::string& socket() const { return socket_; }
+
+ private:
+  Connection(std::string socket, std::unique_ptr<admin::v1::Admin::Stub> stub)
+      : socket_(std::move(socket)), stub_(std::move(stub)) {}
+
+  static void SetDeadline(grpc::ClientContext& context);
+
+  std::string socket_;
+  std::unique_ptr<admin::v1::Admin::Stub> stub_;
+};
+
+}  // namespace kvbroker::cli
+
+#endif  // KVBROKER_CLI_CONNECT_H_

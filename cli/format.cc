@@ -1,0 +1,176 @@
+#include "cli/format.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace kvbroker::cli {
+namespace {
+
+bool StartsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
+
+// The first `width` characters of `text`.
+absl::string_view First(absl::string_view text, size_t width) {
+  size_t end = 0;
+  for (size_t seen = 0; end < text.size(); ++end) {
+    if (StartsCharacter(text[end]) && seen++ == width) break;
+  }
+  return text.substr(0, end);
+}
+
+const char* Escape(Style style) {
+  switch (style) {
+    case Style::kPlain:
+      return "";
+    case Style::kDim:
+      return "\x1b[2m";
+    case Style::kBold:
+      return "\x1b[1m";
+    case Style::kGreen:
+      return "\x1b[32m";
+    case Style::kYellow:
+      return "\x1b[33m";
+    case Style::kRed:
+      return "\x1b[31m";
+  }
+  return "";
+}
+
+void DropBlanksAtEnd(Line& line) {
+  while (!line.empty()) {
+    line.back().text.resize(absl::StripTrailingAsciiWhitespace(line.back().text).size());
+    if (!line.back().text.empty()) return;
+    line.pop_back();
+  }
+}
+
+// Where `bytes` lies on a bar, in eighths of a column; nothing alone is at 0.
+size_t Eighths(uint64_t bytes, uint64_t scale, size_t width) {
+  if (bytes == 0 || scale == 0) return 0;
+  const double share = std::min(1.0, static_cast<double>(bytes) / static_cast<double>(scale));
+  return std::max<size_t>(1, static_cast<size_t>(std::lround(share * static_cast<double>(width * 8))));
+}
+
+}  // namespace
+
+std::string FormatSize(uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  // 1023.95 would be written as 1024.0.
+  while (value >= 1023.95 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  const bool whole = value == std::floor(value);
+  return absl::StrFormat("%.*f %s", unit < 3 && whole ? 0 : 1, value, kUnits[unit]);
+}
+
+std::string FormatDuration(uint64_t milliseconds) {
+  if (milliseconds < 60'000) return absl::StrFormat("%d.%d s", milliseconds / 1000, milliseconds % 1000 / 100);
+  const uint64_t seconds = milliseconds / 1000;
+  const uint64_t minutes = seconds / 60;
+  const uint64_t hours = minutes / 60;
+  if (hours == 0) return absl::StrCat(minutes, " min ", seconds % 60, " s");
+  if (hours < 24) return absl::StrCat(hours, " h ", minutes % 60, " min");
+  return absl::StrCat(hours / 24, " d ", hours % 24, " h");
+}
+
+std::string Count(uint64_t n, absl::string_view noun) { return absl::StrCat(n, " ", noun, n == 1 ? "" : "s"); }
+
+size_t Width(absl::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCharacter));
+}
+
+std::string Cut(absl::string_view text, size_t width) {
+  if (Width(text) <= width) return std::string(text);
+  if (width == 0) return "";
+  return absl::StrCat(First(text, width - 1), "…");
+}
+
+std::string PadRight(absl::string_view text, size_t width) {
+  return absl::StrCat(text, std::string(width - std::min(width, Width(text)), ' '));
+}
+
+std::string PadLeft(absl::string_view text, size_t width) {
+  return absl::StrCat(std::string(width - std::min(width, Width(text)), ' '), text);
+}
+
+std::string Paint(const Line& line, Colour colour, size_t columns) {
+  Line visible;
+  size_t left = columns;
+  for (const Span& span : line) {
+    visible.push_back({std::string(First(span.text, left)), span.style});
+    left -= Width(visible.back().text);
+  }
+  DropBlanksAtEnd(visible);
+  std::string painted;
+  for (const Span& span : visible) {
+    const bool styled = colour == Colour::kAnsi && span.style != Style::kPlain && !span.text.empty();
+    absl::StrAppend(&painted, styled ? Escape(span.style) : "", span.text, styled ? "\x1b[0m" : "");
+  }
+  return painted;
+}
+
+Line Bar(const BarValues& values, size_t width, Style granted) {
+  static constexpr const char* kParts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const size_t eighths = Eighths(values.granted, values.scale, width);
+  const size_t filled = (eighths + 7) / 8;
+  size_t wanted = filled;
+  if (values.wanted > values.granted) {
+    wanted = std::max((Eighths(values.wanted, values.scale, width) + 7) / 8, std::min(filled + 1, width));
+  }
+  const bool marked = values.limit.has_value() && *values.limit < values.scale && width > 0;
+  // The mark stands behind what fills the limit.
+  const size_t mark =
+      marked ? std::min((Eighths(*values.limit, values.scale, width) + 7) / 8, width - 1) : std::string::npos;
+
+  Line bar;
+  const auto add = [&bar](absl::string_view text, Style style) {
+    if (bar.empty() || bar.back().style != style) bar.push_back({"", style});
+    absl::StrAppend(&bar.back().text, text);
+  };
+  for (size_t i = 0; i < width; ++i) {
+    if (i == mark) {
+      add("│", Style::kBold);
+    } else if (i < eighths / 8) {
+      add("█", granted);
+    } else if (i < filled) {
+      add(kParts[eighths % 8], granted);
+    } else if (i < wanted) {
+      add("░", Style::kYellow);
+    } else {
+      add("·", Style::kDim);
+    }
+  }
+  return bar;
+}
+
+std::string Table::ToString() const {
+  std::vector<size_t> widths;
+  std::vector<std::string> headings;
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    headings.push_back(columns_[i].heading);
+    widths.push_back(Width(headings.back()));
+    for (const auto& row : rows_) widths.back() = std::max(widths.back(), Width(row[i]));
+  }
+  std::string text;
+  const auto add = [&](const std::vector<std::string>& cells) {
+    std::string line;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      absl::StrAppend(&line, i == 0 ? "" : "  ",
+                      columns_[i].align == Align::kLeft ? PadRight(cells[i], widths[i]) : PadLeft(cells[i], widths[i]));
+    }
+    absl::StrAppend(&text, absl::StripTrailingAsciiWhitespace(line), "\n");
+  };
+  add(headings);
+  for (const auto& row : rows_) add(row);
+  return text;
+}
+
+}  // namespace kvbroker::cli

@@ -1,0 +1,17 @@
+#include "cli/headline.h"
+
+#include "absl/strings/str_cat.h"
+#include "cli/format.h"
+
+namespace kvbroker::cli {
+
+std::string Headline(const admin::v1::Status& status) {
+  return absl::StrCat(status.device_uuid(), " (", status.device_name(), "): capacity ",
+                      FormatSize(status.memory().capacity()));
+}
+
+std::string FormatLimit(const admin::v1::Tenant& tenant) {
+  return tenant.unlimited() ? "none" : FormatSize(tenant.limit());
+}
+
+}  // namespace kvbroker::cli

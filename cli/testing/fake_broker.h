@@ -1,0 +1,81 @@
+#ifndef KVBROKER_CLI_TESTING_FAKE_BROKER_H_
+#define KVBROKER_CLI_TESTING_FAKE_BROKER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/admin.grpc.pb.h"
+
+namespace kvbroker::cli {
+
+// A folder of its own for a test, with a short path; removed at its end.
+class TempDir {
+ public:
+  TempDir();
+  ~TempDir();
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// A broker of 20 GiB with the tenants batch (4.5 GiB, no limit) and chat (8 GiB, wants 10 GiB, limit 10 GiB).
+admin::v1::Status SampleStatus();
+admin::v1::ListTenantsResponse SampleTenants();
+admin::v1::ListSessionsResponse SampleSessions();
+admin::v1::Snapshot SampleSnapshot();
+
+// An admin service that answers with the samples above, on <runtime_dir>/<uuid>/admin/admin.sock. Thread-safe.
+class FakeBroker : public admin::v1::Admin::Service {
+ public:
+  // What it does when asked to watch, after `samples` samples.
+  enum class ThenWatch { kWaits, kEnds, kIsGone };
+
+  explicit FakeBroker(const std::string& runtime_dir, const std::string& uuid = "HOST-demo");
+  ~FakeBroker() override;
+
+  const std::string& socket() const { return socket_; }
+
+  // What each call answers from now on, instead.
+  void Fail(grpc::Status status) ABSL_LOCKS_EXCLUDED(mu_);
+  void SendSamples(int samples, ThenWatch then) ABSL_LOCKS_EXCLUDED(mu_);
+
+  std::vector<admin::v1::SetLimitRequest> limits() ABSL_LOCKS_EXCLUDED(mu_);
+  int watches() ABSL_LOCKS_EXCLUDED(mu_);
+  void AwaitWatch() ABSL_LOCKS_EXCLUDED(mu_);
+
+  grpc::Status GetStatus(grpc::ServerContext*, const admin::v1::GetStatusRequest*,
+                         admin::v1::Status* response) override;
+  grpc::Status ListTenants(grpc::ServerContext*, const admin::v1::ListTenantsRequest*,
+                           admin::v1::ListTenantsResponse* response) override;
+  grpc::Status ListSessions(grpc::ServerContext*, const admin::v1::ListSessionsRequest*,
+                            admin::v1::ListSessionsResponse* response) override;
+  grpc::Status SetLimit(grpc::ServerContext*, const admin::v1::SetLimitRequest* request,
+                        admin::v1::SetLimitResponse* response) override;
+  grpc::Status Watch(grpc::ServerContext* context, const admin::v1::WatchRequest* request,
+                     grpc::ServerWriter<admin::v1::Snapshot>* writer) override;
+
+ private:
+  grpc::Status Failure() ABSL_LOCKS_EXCLUDED(mu_);
+
+  const std::string socket_;
+  absl::Mutex mu_;
+  grpc::Status failure_ ABSL_GUARDED_BY(mu_);
+  int samples_ ABSL_GUARDED_BY(mu_) = 1000;
+  ThenWatch then_ ABSL_GUARDED_BY(mu_) = ThenWatch::kWaits;
+  std::vector<admin::v1::SetLimitRequest> limits_ ABSL_GUARDED_BY(mu_);
+  int watches_ ABSL_GUARDED_BY(mu_) = 0;
+  bool ending_ ABSL_GUARDED_BY(mu_) = false;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace kvbroker::cli
+
+#endif  // KVBROKER_CLI_TESTING_FAKE_BROKER_H_
