@@ -1,0 +1,25 @@
+#include "cli/sessions.h"
+
+#include "cli/testing/fake_broker.h"
+#include "gtest/gtest.h"
+
+namespace kvbroker::cli {
+namespace {
+
+TEST(RenderSessionsTest, ListsWhatEachHolds) {
+  EXPECT_EQ(
+      RenderSessions(SampleStatus(), SampleSessions()),
+      "HOST-demo (host memory, 24 GiB): capacity 20.0 GiB\n"
+      "\n"
+      "SESSION  TENANT    PID  STATE     GRANTED  IN FLIGHT  RETURNING    WANTED    TARGET        AGE  ENGINE  "
+      "INSTANCE\n"
+      "      1  chat     4712  active    8.0 GiB    512 MiB        0 B  10.0 GiB  10.0 GiB  1 h 1 min  vllm    chat-0\n"
+      "     12  batch   98765  draining  4.5 GiB        0 B    512 MiB   4.5 GiB      none     12.3 s\n");
+}
+
+TEST(RenderSessionsTest, SaysThatThereAreNone) {
+  EXPECT_EQ(RenderSessions(SampleStatus(), {}), "HOST-demo (host memory, 24 GiB): capacity 20.0 GiB\n\nNo sessions.\n");
+}
+
+}  // namespace
+}  // namespace kvbroker::cli

@@ -1,0 +1,93 @@
+// How the device's memory is divided now.
+//
+//   $ kvctl status
+//   HOST-demo (host memory, 2 GiB): capacity 2.0 GiB
+//
+//     ██████████████████▊·····················  granted 960 MiB, 47 % of the capacity
+//   …
+
+#include "cli/status.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "cli/headline.h"
+#include "cli/json.h"
+#include "common/base/status.h"
+
+namespace kvbroker::cli {
+namespace {
+
+constexpr size_t kBarWidth = 40;
+
+std::string Row(absl::string_view name, uint64_t bytes, absl::string_view meaning) {
+  return absl::StrCat("  ", PadRight(name, 9), PadLeft(FormatSize(bytes), 10), "  ", meaning, "\n");
+}
+
+std::string BarRow(const admin::v1::Memory& memory, Colour colour) {
+  Line line = {{"  ", Style::kPlain}};
+  for (Span& span : Bar({.scale = memory.capacity(), .granted = memory.granted()}, kBarWidth)) {
+    line.push_back(std::move(span));
+  }
+  std::string share;
+  if (memory.capacity() > 0) {
+    const double part = static_cast<double>(memory.granted()) / static_cast<double>(memory.capacity());
+    share = absl::StrFormat(", %.0f %% of the capacity", std::floor(part * 100));
+  }
+  line.push_back({absl::StrCat("  granted ", FormatSize(memory.granted()), share), Style::kPlain});
+  return absl::StrCat(Paint(line, colour), "\n");
+}
+
+std::string Owners(const admin::v1::Status& status) {
+  std::string text =
+      absl::StrCat("to ", Count(status.sessions(), "session"), " of ", Count(status.tenants(), "tenant"));
+  const uint64_t draining = status.memory().draining();
+  if (draining > 0) absl::StrAppend(&text, "; ", FormatSize(draining), " draining");
+  return text;
+}
+
+}  // namespace
+
+std::string RenderStatus(const admin::v1::Status& status, Colour colour) {
+  const admin::v1::Memory& memory = status.memory();
+  const admin::v1::Counters& counters = status.counters();
+  const std::string cap =
+      memory.capacity_cap() == 0 ? "no cap is set" : absl::StrCat("capped at ", FormatSize(memory.capacity_cap()));
+  return absl::StrCat(
+      Headline(status), "\n\n",                                                                          //
+      BarRow(memory, colour), "\n",                                                                      //
+      Row("capacity", memory.capacity(), absl::StrCat("the most that may be granted now; ", cap)),       //
+      Row("granted", memory.granted(), Owners(status)),                                                  //
+      Row("waiting", memory.waiting(), "wanted, within the limits, and not granted"),                    //
+      Row("room", memory.room(), "held back for memory outside the broker"),                             //
+      Row("headroom", memory.headroom(), "never lent"),                                                  //
+      Row("others", memory.used_by_others(), "used by programs that do not borrow from the broker"),     //
+      Row("broker", memory.used_by_broker(), "used by the broker itself"),                               //
+      Row("free", memory.driver_free(), "what the driver shows as free"),                                //
+      Row("total", memory.total(), "what the device has"),                                               //
+      "\n  ", Count(counters.grants(), "grant"), " of ", Count(counters.granted_slots(), "slot"), ", ",  //
+      Count(counters.refusals(), "refusal"), ", ", Count(counters.create_failures(), "failed create"),   //
+      "; ", Count(counters.sessions_opened(), "session"), " opened, ", counters.sessions_ended(), " ended\n",
+      "  kvbrokerd ", status.version(), ", process ", status.pid(), ", epoch ", status.epoch(), ", up ",
+      FormatDuration(status.uptime_ms()), "\n");
+}
+
+Command::Text StatusCommand::text() const {
+  return {.name = "status",
+          .what = "Show the device, its capacity and who uses its memory",
+          .examples =
+              "  kvctl status\n"
+              "  kvctl status --json | jq '.memory.granted | tonumber'\n"};
+}
+
+absl::Status StatusCommand::Run(const Context& context) {
+  KVB_ASSIGN_OR_RETURN(const Connection broker, Connection::Open(context.where));
+  KVB_ASSIGN_OR_RETURN(const admin::v1::Status status,
+                       broker.Ask(&admin::v1::Admin::Stub::GetStatus, admin::v1::GetStatusRequest()));
+  context.console.out << (context.output == Output::kJson ? ToJson(status)
+                                                          : RenderStatus(status, context.console.colour));
+  return absl::OkStatus();
+}
+
+}  // namespace kvbroker::cli
