@@ -1,0 +1,186 @@
+// kvctl as a process: what it exits with, what it does to a terminal, and its completion in bash.
+
+#include <poll.h>
+#include <pty.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "cli/testing/fake_broker.h"
+#include "common/base/unique_fd.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace kvbroker::cli {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kKvctl[] = "cli/kvctl";
+constexpr char kCursorOn[] = "\x1b[?25h";
+
+struct Outcome {
+  int exit_code;
+  std::string out;  // standard error included
+};
+
+Outcome Shell(const std::string& command) {
+  FILE* pipe = popen(absl::StrCat("exec 2>&1; ", command).c_str(), "r");
+  std::string out;
+  char buffer[4096];
+  while (const size_t n = fread(buffer, 1, sizeof(buffer), pipe)) out.append(buffer, n);
+  return {WEXITSTATUS(pclose(pipe)), out};
+}
+
+// A process that has a terminal of 80 columns for itself.
+class OnTerminal {
+ public:
+  explicit OnTerminal(const std::string& command) {
+    winsize size = {.ws_row = 24, .ws_col = 80};
+    int fd = -1;
+    pid_ = forkpty(&fd, nullptr, nullptr, &size);
+    if (pid_ == 0) {
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(127);
+    }
+    fd_.Reset(fd);
+  }
+
+  void Type(char c) { ASSERT_EQ(write(fd_.get(), &c, 1), 1); }
+
+  void Resize(unsigned short columns) {
+    const winsize size = {.ws_row = 24, .ws_col = columns};
+    ASSERT_EQ(ioctl(fd_.get(), TIOCSWINSZ, &size), 0);
+  }
+
+  // Reads until `text` has come, and returns all that came since the last call.
+  std::string ReadUntil(const std::string& text) {
+    std::string seen;
+    while (seen.find(text) == std::string::npos && ReadSome(seen)) {
+    }
+    EXPECT_THAT(seen, HasSubstr(text));
+    return seen;
+  }
+
+  // Reads to the end.
+  Outcome Wait() {
+    std::string seen;
+    while (ReadSome(seen)) {
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    EXPECT_TRUE(WIFEXITED(status));
+    return {WEXITSTATUS(status), seen};
+  }
+
+ private:
+  bool ReadSome(std::string& seen) {
+    pollfd poll_fd = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    if (poll(&poll_fd, 1, 20'000) != 1) {
+      ADD_FAILURE() << "nothing more came after: " << seen;
+      return false;
+    }
+    char buffer[4096];
+    const ssize_t n = read(fd_.get(), buffer, sizeof(buffer));  // EIO: the other side has closed
+    if (n > 0) seen.append(buffer, static_cast<size_t>(n));
+    return n > 0;
+  }
+
+  pid_t pid_ = -1;
+  UniqueFd fd_;
+};
+
+class KvctlTest : public ::testing::Test {
+ protected:
+  std::string Watch() const {
+    return absl::StrCat("TERM=xterm exec ", kKvctl, " watch --interval 50ms --socket ", broker_->socket());
+  }
+
+  TempDir dir_;
+  std::unique_ptr<FakeBroker> broker_ = std::make_unique<FakeBroker>(dir_.path());
+};
+
+TEST_F(KvctlTest, ExitCodesAreZeroOneAndTwo) {
+  EXPECT_EQ(Shell(absl::StrCat(kKvctl, " version")).out, "kvctl 0.1.0\n");
+  EXPECT_EQ(Shell(absl::StrCat(kKvctl, " status --runtime-dir ", dir_.path())).exit_code, 0);
+  EXPECT_EQ(Shell(absl::StrCat(kKvctl, " status --runtime-dir ", dir_.path(), "/none")).exit_code, 1);
+  EXPECT_EQ(Shell(absl::StrCat(kKvctl, " limit chat -- -5GiB")).exit_code, 2);
+  EXPECT_EQ(Shell(absl::StrCat(kKvctl, " version > /dev/full")).exit_code, 1);
+}
+
+TEST_F(KvctlTest, WritesNoEscapesIntoAPipe) {
+  EXPECT_THAT(Shell(absl::StrCat(Watch(), " --count 2")).out, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(KvctlTest, ControlCGivesTheTerminalBack) {
+  OnTerminal kvctl(Watch());
+  EXPECT_THAT(kvctl.ReadUntil("width: the capacity"), HasSubstr("\x1b[32m"));
+  kvctl.Type('\x03');
+  const Outcome outcome = kvctl.Wait();
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr(kCursorOn));
+}
+
+TEST_F(KvctlTest, HonoursNoColor) {
+  OnTerminal kvctl("NO_COLOR=1 " + Watch() + " --count 1");
+  const Outcome outcome = kvctl.Wait();
+  EXPECT_THAT(outcome.out, HasSubstr("█"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("\x1b[32m")));
+}
+
+TEST_F(KvctlTest, FollowsTheSizeOfTheWindow) {
+  OnTerminal kvctl(Watch());
+  kvctl.ReadUntil("WANTS MORE");
+  kvctl.Resize(40);
+  kvctl.ReadUntil("HOST-demo (host memory, 24 GiB): capaci…");
+  kvctl.Type('\x03');
+  EXPECT_EQ(kvctl.Wait().exit_code, 0);
+}
+
+TEST_F(KvctlTest, ABrokerThatEndsIsOneLineBelowTheLastFrame) {
+  OnTerminal kvctl(Watch());
+  kvctl.ReadUntil("width: the capacity");
+  const std::string socket = broker_->socket();
+  broker_.reset();
+  const Outcome outcome = kvctl.Wait();
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr(kCursorOn));
+  EXPECT_THAT(outcome.out, EndsWith(absl::StrCat("kvctl: the broker at ", socket, " has gone away\r\n")));
+}
+
+TEST_F(KvctlTest, BashCompletesCommandsOptionsAndTenants) {
+  const auto complete = [&](const std::string& words, int at) {
+    return Shell(absl::StrCat("PATH=$PWD/cli:$PATH exec bash -uc 'source <(kvctl completion bash); COMP_WORDS=(kvctl ",
+                              words, "); COMP_CWORD=", at, "; _kvctl; echo \"${COMPREPLY[*]}\"'"))
+        .out;
+  };
+  const std::string socket = absl::StrCat("--socket ", broker_->socket());
+  EXPECT_EQ(complete("s", 1), "status sessions\n");
+  EXPECT_EQ(complete("watch --in", 2), "--interval\n");
+  EXPECT_EQ(complete("watch --interval \"\"", 3), "\n");
+  EXPECT_EQ(complete("--de", 1), "--device\n");
+  EXPECT_EQ(complete(absl::StrCat(socket, " limit ch"), 4), "chat\n");
+  EXPECT_EQ(complete(absl::StrCat("limit ", socket, " \"\""), 4), "batch chat\n");
+  EXPECT_EQ(complete(absl::StrCat("--runtime-dir = ", dir_.path(), " limit b"), 5), "batch\n");
+  EXPECT_EQ(complete("limit chat n", 3), "none\n");
+  EXPECT_EQ(complete("completion \"\"", 2), "bash zsh fish\n");
+  EXPECT_EQ(complete("limit --socket /nonexistent \"\"", 4), "\n");
+}
+
+TEST_F(KvctlTest, WhatAReaderLeavesUnreadIsNoError) {
+  EXPECT_THAT(Shell(absl::StrCat(Watch(), " | head -n 1")).out, StartsWith("12.5 s"));
+}
+
+}  // namespace
+}  // namespace kvbroker::cli

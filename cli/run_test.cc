@@ -1,0 +1,202 @@
+#include "cli/run.h"
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "cli/testing/fake_broker.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace kvbroker::cli {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+std::vector<std::string> Lines(const std::string& text) { return absl::StrSplit(text, '\n'); }
+
+struct Outcome {
+  int exit_code;
+  std::string out;
+  std::string err;
+};
+
+class RunTest : public ::testing::Test {
+ protected:
+  // kvctl --socket <the fake's> ARGS
+  Outcome Ask(std::vector<std::string> args) {
+    args.insert(args.begin(), {"--socket", broker_.socket()});
+    return Kvctl(args);
+  }
+
+  Outcome Kvctl(const std::vector<std::string>& args) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = cli::Run(args, {.out = out, .err = err, .live = live_});
+    return {code, out.str(), err.str()};
+  }
+
+  void ExpectUsageError(const std::vector<std::string>& args, const std::string& names) {
+    const Outcome outcome = Ask(args);
+    EXPECT_EQ(outcome.exit_code, kExitUsage) << names;
+    EXPECT_THAT(outcome.err, AllOf(StartsWith("kvctl: "), HasSubstr(names), EndsWith("--help)\n")));
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
+    EXPECT_THAT(outcome.out, IsEmpty());
+  }
+
+  bool live_ = false;
+  TempDir dir_;
+  FakeBroker broker_{dir_.path()};
+};
+
+TEST_F(RunTest, StatusTenantsAndSessionsBeginWithTheDevice) {
+  for (const char* command : {"status", "tenants", "sessions"}) {
+    const Outcome outcome = Ask({command});
+    EXPECT_EQ(outcome.exit_code, kExitOk) << outcome.err;
+    EXPECT_THAT(outcome.out, StartsWith("HOST-demo (host memory, 24 GiB): capacity 20.0 GiB\n\n"));
+    EXPECT_THAT(outcome.err, IsEmpty());
+  }
+}
+
+TEST_F(RunTest, JsonIsTakenBeforeAndBehindTheCommand) {
+  EXPECT_THAT(Ask({"status", "--json"}).out, HasSubstr("\"granted\": \"13421772800\""));
+  EXPECT_THAT(Ask({"--json", "tenants"}).out, HasSubstr("\"unlimited\": true"));
+  EXPECT_THAT(Ask({"sessions", "--json"}).out, HasSubstr("\"target\": \"18446744073709551615\""));
+  EXPECT_THAT(Ask({"limit", "chat", "none", "--json"}).out, HasSubstr("\"unlimited\": true"));
+  EXPECT_EQ(Ask({"version", "--json"}).out, "{\"version\": \"0.1.0\"}\n");
+}
+
+TEST_F(RunTest, FindsTheBrokerByItsRuntimeDirectoryAndDevice) {
+  EXPECT_EQ(Kvctl({"status", "--runtime-dir", dir_.path()}).exit_code, kExitOk);
+  EXPECT_EQ(Kvctl({"status", "--runtime-dir", dir_.path(), "--device", "HOST-demo"}).exit_code, kExitOk);
+  const Outcome other = Kvctl({"status", "--runtime-dir", dir_.path(), "--device", "HOST-y"});
+  EXPECT_EQ(other.exit_code, kExitFailed);
+  EXPECT_THAT(other.err, EndsWith("there are: HOST-demo\n"));
+}
+
+TEST_F(RunTest, LimitSendsASizeAPercentageOrNone) {
+  EXPECT_EQ(Ask({"limit", "chat", "2GiB"}).out,
+            "chat: limit 2.0 GiB; it holds 6.0 GiB more and is asked to give that back\n");
+  EXPECT_EQ(Ask({"limit", "chat", "50%"}).out, "chat: limit 10.0 GiB\n");
+  EXPECT_EQ(Ask({"limit", "status", "none"}).out, "status: no limit\n");
+  const auto limits = broker_.limits();
+  ASSERT_EQ(limits.size(), 3u);
+  EXPECT_EQ(limits[0].bytes(), uint64_t{2} << 30);
+  EXPECT_EQ(limits[1].percent(), 50);
+  EXPECT_EQ(limits[2].tenant(), "status");
+}
+
+TEST_F(RunTest, ALimitThatIsNoneSendsNothing) {
+  ExpectUsageError({"limit", "chat", "40GB!"}, "'40GB!'");
+  ExpectUsageError({"limit", "chat", "-5GiB"}, "'-5GiB'");
+  ExpectUsageError({"limit", "chat", "120%"}, "'120%'");
+  ExpectUsageError({"limit", "chat", "120", "%"}, "'%'");
+  ExpectUsageError({"limit", "", "1G"}, "''");
+  EXPECT_THAT(broker_.limits(), IsEmpty());
+}
+
+TEST_F(RunTest, WrongArgumentsAreNamed) {
+  ExpectUsageError({}, "no command is given: status, tenants,");
+  ExpectUsageError({"stats"}, "unknown command 'stats'");
+  ExpectUsageError({"--frob", "status"}, "'--frob'");
+  ExpectUsageError({"status", "--frob=1"}, "'--frob=1'");
+  ExpectUsageError({"status", "now"}, "'now'");
+  ExpectUsageError({"limit", "chat"}, "LIMIT");
+  ExpectUsageError({"watch", "--interval", "5 apples"}, "'5 apples'");
+  ExpectUsageError({"watch", "--count", "0"}, "'0'");
+  ExpectUsageError({"watch", "--count", "-1"}, "'-1'");
+  ExpectUsageError({"watch", "--interval"}, "--interval");
+  ExpectUsageError({"completion", "tcsh"}, "'tcsh'");
+  ExpectUsageError({"status", "--device", "HOST-demo"}, "--socket");
+  ExpectUsageError({"status", "--runtime-dir", ""}, "--runtime-dir");
+  EXPECT_EQ(broker_.watches(), 0);
+}
+
+TEST_F(RunTest, EveryCommandHelps) {
+  EXPECT_THAT(Kvctl({"--help"}).out,
+              AllOf(HasSubstr("kvctl status"), HasSubstr("Exit codes: 0 ok, 1 failed, 2 usage")));
+  for (const char* command : {"status", "tenants", "sessions", "limit", "watch", "completion", "version"}) {
+    const Outcome outcome = Kvctl({command, "--help"});
+    EXPECT_EQ(outcome.exit_code, kExitOk);
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("Examples:\n"), HasSubstr(absl::StrCat("  kvctl ", command))));
+  }
+}
+
+TEST_F(RunTest, PrintsWhatTheBrokerSaysAsItIs) {
+  broker_.Fail({grpc::StatusCode::NOT_FOUND, "no tenant 'x'; there are: batch, chat"});
+  const Outcome outcome = Ask({"limit", "x", "1G"});
+  EXPECT_EQ(outcome.exit_code, kExitFailed);
+  EXPECT_EQ(outcome.err, "kvctl: no tenant 'x'; there are: batch, chat\n");
+  EXPECT_THAT(outcome.out, IsEmpty());
+}
+
+TEST_F(RunTest, ABrokerThatDoesNotKnowTheCallIsOfAnotherVersion) {
+  broker_.Fail({grpc::StatusCode::UNIMPLEMENTED, ""});
+  EXPECT_THAT(Ask({"status"}).err, HasSubstr("another version"));
+}
+
+TEST_F(RunTest, NoBrokerIsOneLine) {
+  const Outcome outcome = Kvctl({"status", "--socket", dir_.path() + "/none.sock"});
+  EXPECT_EQ(outcome.exit_code, kExitFailed);
+  EXPECT_THAT(outcome.err, AllOf(StartsWith("kvctl: no broker answers at "), HasSubstr("kvbrokerd --device host")));
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
+}
+
+TEST_F(RunTest, AnOutputThatCannotBeWrittenIsAnError) {
+  std::ostringstream out;
+  std::ostringstream err;
+  out.setstate(std::ios::badbit);
+  EXPECT_EQ(cli::Run({"version"}, {.out = out, .err = err}), kExitFailed);
+  EXPECT_EQ(err.str(), "kvctl: the output could not be written\n");
+}
+
+TEST_F(RunTest, WatchPrintsALineForEachSampleInAPipe) {
+  const Outcome outcome = Ask({"watch", "--interval", "1s", "--count", "2"});
+  EXPECT_EQ(outcome.exit_code, kExitOk);
+  EXPECT_THAT(Lines(outcome.out), ElementsAre(StartsWith("12.5 s  granted"), StartsWith("13.5 s  granted"), ""));
+}
+
+TEST_F(RunTest, WatchPrintsAJsonObjectALine) {
+  const Outcome outcome = Ask({"watch", "--count", "2", "--json"});
+  EXPECT_THAT(Lines(outcome.out), ElementsAre(StartsWith("{\"status\":{"), StartsWith("{"), ""));
+}
+
+TEST_F(RunTest, WatchOnATerminalLeavesItAsItWas) {
+  live_ = true;
+  const Outcome outcome = Ask({"watch", "--count", "2"});
+  EXPECT_THAT(outcome.out, StartsWith("\x1b[?1049h\x1b[?25l\x1b[HHOST-demo"));
+  const size_t left = outcome.out.find("\x1b[?25h\x1b[?1049l");
+  ASSERT_NE(left, std::string::npos);
+  EXPECT_THAT(outcome.out.substr(left), HasSubstr("\x1b[?1049lHOST-demo (host memory, 24 GiB): capacity 20.0 GiB\n"));
+}
+
+TEST_F(RunTest, ABrokerThatGoesAwayEndsTheWatch) {
+  broker_.SendSamples(1, FakeBroker::ThenWatch::kIsGone);
+  const Outcome outcome = Ask({"watch"});
+  EXPECT_EQ(outcome.exit_code, kExitFailed);
+  EXPECT_EQ(outcome.err, absl::StrCat("kvctl: the broker at ", broker_.socket(), " has gone away\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("granted"));
+}
+
+TEST_F(RunTest, AWatchThatEndsEarlyFails) {
+  broker_.SendSamples(1, FakeBroker::ThenWatch::kEnds);
+  EXPECT_EQ(Ask({"watch", "--count", "2"}).exit_code, kExitFailed);
+}
+
+TEST_F(RunTest, ASilentBrokerEndsTheWatch) {
+  broker_.SendSamples(0, FakeBroker::ThenWatch::kWaits);
+  const Outcome outcome = Ask({"watch", "--interval", "50ms"});
+  EXPECT_EQ(outcome.exit_code, kExitFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("has sent nothing for 5.05s"));
+}
+
+}  // namespace
+}  // namespace kvbroker::cli
