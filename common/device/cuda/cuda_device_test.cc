@@ -145,13 +145,14 @@ TEST_F(CudaDeviceTest, MapperTakesThePrimaryContextAndLeavesIt) {
   EXPECT_EQ(driver_.retained, 0);
 }
 
-TEST_F(CudaDeviceTest, MapperUsesTheContextItFindsCurrent) {
+TEST_F(CudaDeviceTest, MapperUsesTheContextItFindsCurrentAndLeavesItAlone) {
   driver_.current = kEmbedders;
-  const auto device = *Open({});
+  auto device = *Open({});
   driver_.current = nullptr;
   ASSERT_TRUE(device->BindThread().ok());
   EXPECT_EQ(driver_.current, kEmbedders);
-  EXPECT_EQ(driver_.retained, 0);
+  device.reset();
+  EXPECT_EQ(driver_.retained, 0) << "neither taken nor left";
 }
 
 TEST_F(CudaDeviceTest, MapperDoesNotUseAnotherGpusContext) {
