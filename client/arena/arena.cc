@@ -58,6 +58,7 @@ std::optional<uint64_t> Arena::Take() {
 absl::Status Arena::Return(uint64_t slot) {
   KVB_RETURN_IF_ERROR(guard_.Check());
   if (!table_.Return(slot)) return absl::FailedPreconditionError(absl::StrCat("slot ", slot, " is not taken"));
+  if (waiters_.load() > 0) absl::MutexLock look_again(&mu_);
   if (table_.ready() > options_.high) Wake(awake_for_high_);
   return absl::OkStatus();
 }
@@ -91,8 +92,12 @@ absl::Status Arena::SetWant(uint64_t slots, uint64_t min_useful) {
 absl::Status Arena::WaitReady(uint64_t slots, absl::Duration timeout) {
   KVB_RETURN_IF_ERROR(guard_.Check());
   const auto done = [&] { return table_.ready() >= slots || away_.load(std::memory_order_relaxed); };
-  absl::MutexLock lock(&mu_);
-  mu_.AwaitWithTimeout(absl::Condition(&done), timeout);
+  waiters_.fetch_add(1);
+  {
+    absl::MutexLock lock(&mu_);
+    mu_.AwaitWithTimeout(absl::Condition(&done), timeout);
+  }
+  waiters_.fetch_sub(1);
   if (table_.ready() >= slots) return absl::OkStatus();
   if (away_.load(std::memory_order_relaxed)) {
     return absl::UnavailableError("the broker is away: nothing grows until it is back");
@@ -155,8 +160,7 @@ uint64_t Arena::DesiredSlots() {
   const uint64_t taken = table_.taken();
   if (options_.low > 0 && ready < options_.low) growing_ = true;
   if (ready >= options_.high) growing_ = false;
-  const uint64_t desired =
-      growing_ ? taken + options_.high : taken + std::min(ready, options_.high);
+  const uint64_t desired = growing_ ? taken + options_.high : taken + std::min(ready, options_.high);
   return std::min({std::max(desired, explicit_want_.load(std::memory_order_relaxed)), options_.slots,
                    target_slots_.load(std::memory_order_relaxed)});
 }

@@ -95,8 +95,8 @@ class Arena {
   // once. INVALID_ARGUMENT: more than the arena has.
   absl::Status SetWant(uint64_t slots, uint64_t min_useful = 0);
 
-  // Waits until `slots` are ready (it does not ask for them: see SetWant). DEADLINE_EXCEEDED: they are not by then.
-  // UNAVAILABLE: the broker is away and nothing can grow.
+  // Waits until `slots` are ready, newly mapped or returned (it does not ask for them: see SetWant). DEADLINE_EXCEEDED:
+  // they are not by then. UNAVAILABLE: the broker is away and nothing can grow.
   absl::Status WaitReady(uint64_t slots, absl::Duration timeout);
 
   Stats stats() const;
@@ -142,12 +142,14 @@ class Arena {
   std::atomic<uint64_t> min_useful_{0};
   std::atomic<uint64_t> target_slots_{UINT64_MAX};
   std::atomic<bool> away_{false};
+  std::atomic<int> waiters_{0};  // in WaitReady
   std::atomic<uint64_t> map_calls_{0};
   std::atomic<uint64_t> unmap_calls_{0};
 
   // The background thread's alone.
   bool growing_ = false;
   absl::Time next_give_back_ = absl::InfinitePast();
+  absl::Time no_fetch_before_ = absl::InfinitePast();
 
   mutable absl::Mutex mu_;
   std::vector<uint64_t> retired_ ABSL_GUARDED_BY(mu_);  // to be unmapped

@@ -25,6 +25,18 @@ struct LeaseBooks {
   bool fetching = false;      // a Fetch is out
   bool nothing_left = false;  // the broker said so; until the next Grant or Revoke
 
+  // What was granted and revoked when the Fetch that is out was sent.
+  uint64_t granted_at_fetch = 0;
+  uint64_t revoked_at_fetch = 0;
+
+  void NoteFetch() {
+    fetching = true;
+    granted_at_fetch = granted;
+    revoked_at_fetch = revoked;
+  }
+  // The broker has nothing for the Fetch; unless it has granted more meanwhile, and the answer is older than that.
+  void NoteNothingLeft() { nothing_left = granted == granted_at_fetch && revoked == revoked_at_fetch; }
+
   uint64_t fetchable() const {
     const uint64_t gone = revoked + received;
     return granted > gone ? granted - gone : 0;

@@ -69,12 +69,18 @@ BrokerConnection::BrokerConnection(UniqueFd socket, v1::Welcome welcome, int con
 }
 
 BrokerConnection::~BrokerConnection() {
-  ForkGuard::Forget(socket_.get());
+  CloseHandOver();
   context_.TryCancel();
   // Drained, so that Finish has nothing to wait for; how the stream ended no longer matters.
   for (v1::BrokerMessage rest; stream_->Read(&rest);) {
   }
   stream_->Finish().ok();
+}
+
+void BrokerConnection::CloseHandOver() {
+  if (!socket_.valid()) return;
+  ForkGuard::Forget(socket_.get());
+  socket_.Reset();
 }
 
 absl::Status BrokerConnection::Send(const v1::ClientFrame& frame) {

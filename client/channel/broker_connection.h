@@ -40,6 +40,8 @@ class BrokerConnection {
   // Readable when a batch has arrived, or the connection is closed.
   int hand_over_fd() const { return socket_.get(); }
   absl::Status Send(const v1::ClientFrame& frame);
+  // Closes the hand-over channel for good; the control channel stays.
+  void CloseHandOver();
   // A batch that has arrived; none where nothing has. UNAVAILABLE: closed; DATA_LOSS: descriptors were cut off.
   // A rejection comes as the broker's own status.
   absl::StatusOr<std::optional<Batch>> Receive();

@@ -16,24 +16,32 @@
 namespace kvbroker {
 namespace {
 
+// As the broker bounds them.
 constexpr size_t kMostPlanes = 250;
+constexpr uint64_t kMostSlots = 1 << 20;
+constexpr Bytes kLargestArena = GiB(64 << 10);
 
 absl::Status CheckArena(const ArenaOptions& options, Bytes granularity) {
   if (options.planes.empty() || options.planes.size() > kMostPlanes) {
     return absl::InvalidArgumentError(
         absl::StrCat("an arena has 1 to ", kMostPlanes, " planes, not ", options.planes.size()));
   }
-  if (options.slots == 0) return absl::InvalidArgumentError("an arena has at least 1 slot");
+  if (options.slots == 0 || options.slots > kMostSlots) {
+    return absl::InvalidArgumentError(absl::StrCat("an arena has 1 to ", kMostSlots, " slots, not ", options.slots));
+  }
+  Bytes slot;
   for (const Bytes plane : options.planes) {
     if (plane.IsZero() || plane.in_bytes() % granularity.in_bytes() != 0) {
       return absl::InvalidArgumentError(absl::StrCat("an extent of ", plane.in_bytes(),
                                                      " bytes is no multiple of the device's granularity, ",
                                                      ToString(granularity)));
     }
-    if (options.slots > GiB(64 << 10) / plane) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(options.slots, " slots of ", ToString(plane), " are more than 64 TiB"));
-    }
+    if (plane > kLargestArena) return absl::InvalidArgumentError(absl::StrCat("an extent of ", ToString(plane)));
+    slot += plane;
+  }
+  if (options.slots > kLargestArena / slot) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.slots, " slots of ", ToString(slot), " are more than ", ToString(kLargestArena)));
   }
   return absl::OkStatus();
 }

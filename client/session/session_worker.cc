@@ -8,10 +8,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/status.h"
 
@@ -26,8 +25,13 @@ constexpr uint32_t kFetchExtents = 16;
 constexpr uint64_t kGiveBackExtents = 10;
 constexpr absl::Duration kGiveBackInterval = absl::Milliseconds(50);
 
+// How long an arena does not fetch after a batch that could not be imported or mapped: the cause rarely goes at once.
+constexpr absl::Duration kFailedFetchPause = absl::Milliseconds(100);
+
 constexpr absl::Duration kSoonestReconnect = absl::Milliseconds(10);
 constexpr absl::Duration kLatestReconnect = absl::Seconds(2);
+// A connection that lived so long was a good one: the next attempt after it comes at once.
+constexpr absl::Duration kGoodConnection = absl::Seconds(2);
 
 v1::ArenaSpec SpecOf(const Arena& arena, uint64_t id) {
   v1::ArenaSpec spec;
@@ -79,7 +83,6 @@ void SessionWorker::AddArena(Arena* arena) {
   Do([this, arena] {
     arenas_[arena->id_] = arena;
     arena->away_ = connection_ == nullptr;
-    ApplyTarget();
     OpenAtBroker(*arena);
   });
 }
@@ -117,8 +120,10 @@ void SessionWorker::Run() {
     Wait();
     TakeInbox();
     if (connection_ != nullptr) ReceiveBatches();
-    if (absl::Now() >= reconnect_at_) TryReconnect();
+    if (MonotonicNow() >= reconnect_at_) TryReconnect();
+    ShareTarget();
     for (const auto& [id, arena] : arenas_) Tend(*arena);
+    if (broken_.has_value()) Disconnected(*std::exchange(broken_, std::nullopt));
     // Off the path: closing and releasing have slow tails, and nobody waits any more.
     used_extents_.clear();
     used_fds_.clear();
@@ -132,7 +137,7 @@ void SessionWorker::Wait() {
   const absl::Time next = std::min(wake_at_, reconnect_at_);
   int timeout_ms = -1;
   if (next != absl::InfiniteFuture()) {
-    const int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(next - absl::Now(), absl::Milliseconds(1)));
+    const int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(next - MonotonicNow(), absl::Milliseconds(1)));
     timeout_ms = static_cast<int>(std::clamp<int64_t>(ms, 0, 60'000));
   }
   poll(fds, count, timeout_ms);
@@ -158,8 +163,8 @@ void SessionWorker::TakeInbox() {
 
 void SessionWorker::Connected(std::unique_ptr<BrokerConnection> connection) {
   connection_ = std::move(connection);
+  connected_at_ = MonotonicNow();
   reconnect_at_ = absl::InfiniteFuture();
-  reconnect_delay_ = kSoonestReconnect;
   target_revision_ = 0;
   {
     absl::MutexLock lock(&mu_);
@@ -186,9 +191,12 @@ void SessionWorker::Connected(std::unique_ptr<BrokerConnection> connection) {
 
 void SessionWorker::Disconnected(const absl::Status& why) {
   LogWarning("kvbroker: the broker is away: ", why.message());
+  // Before anything new is said: the broker must see the old connection end first, and what waits in it go.
+  connection_->CloseHandOver();
   connection_->Cancel();
   connection_.reset();
-  reconnect_at_ = absl::Now();
+  if (MonotonicNow() - connected_at_ > kGoodConnection) reconnect_delay_ = kSoonestReconnect;
+  PlanReconnect();
   {
     absl::MutexLock lock(&mu_);
     state_.connected = false;
@@ -208,11 +216,7 @@ void SessionWorker::TryReconnect() {
   *frame.mutable_hello() = options_.hello;
   absl::StatusOr<std::unique_ptr<BrokerConnection>> connection = BrokerConnection::Open(options_.socket, frame);
   if (!connection.ok()) {
-    // Jittered, so that the engines of a node do not come all at once.
-    static thread_local absl::BitGen random;
-    reconnect_at_ = absl::Now() + reconnect_delay_ * absl::Uniform(random, 0.5, 1.0);
-    reconnect_delay_ = std::min(reconnect_delay_ * 2, kLatestReconnect);
-    return;
+    return PlanReconnect();
   }
   Connected(*std::move(connection));
   LogInfo("kvbroker: the broker is back, session ", connection_->welcome().session_id());
@@ -220,8 +224,13 @@ void SessionWorker::TryReconnect() {
     arena->away_ = false;
     OpenAtBroker(*arena);
   }
-  ApplyTarget();
   options_.events->Push({.kind = SessionEvent::Kind::kBrokerBack});
+}
+
+void SessionWorker::PlanReconnect() {
+  // Jittered, so that the engines of a node do not come all at once.
+  reconnect_at_ = MonotonicNow() + reconnect_delay_ * absl::Uniform(random_, 0.5, 1.0);
+  reconnect_delay_ = std::min(reconnect_delay_ * 2, kLatestReconnect);
 }
 
 void SessionWorker::OpenAtBroker(Arena& arena) {
@@ -236,8 +245,9 @@ void SessionWorker::Send(const v1::ClientMessage& message) {
 }
 
 void SessionWorker::SendFrame(const v1::ClientFrame& frame) {
-  if (connection_ == nullptr) return;
-  if (const absl::Status sent = connection_->Send(frame); !sent.ok()) Disconnected(sent);
+  if (connection_ == nullptr || broken_.has_value()) return;
+  // Acted on when the arenas are in order again (Run).
+  if (const absl::Status sent = connection_->Send(frame); !sent.ok()) broken_ = sent;
 }
 
 // ---------------------------------------------------------------- what the broker says
@@ -299,31 +309,38 @@ void SessionWorker::SetTarget(const v1::Target& target) {
     absl::MutexLock lock(&mu_);
     state_.target = max;
   }
-  ApplyTarget();
   options_.events->Push({.kind = SessionEvent::Kind::kTarget, .bytes = max, .text = target.reason()});
 }
 
-void SessionWorker::ApplyTarget() {
+void SessionWorker::ShareTarget() {
   const std::optional<Bytes> target = state().target;
-  // Shared out by what the arenas have mapped: one arena, the usual case, has it all.
   Bytes mapped;
   for (const auto& [id, arena] : arenas_) mapped += arena->slot_bytes() * arena->table_.mapped();
+  // Each may grow by what is left; what is too much is asked of one after the other.
+  const Bytes left = target.has_value() ? MinusOrZero(*target, mapped) : Bytes();
+  Bytes excess = target.has_value() ? MinusOrZero(mapped, *target) : Bytes();
   for (const auto& [id, arena] : arenas_) {
-    uint64_t slots = UINT64_MAX;
-    if (target.has_value()) {
-      const Bytes others = mapped - arena->slot_bytes() * arena->table_.mapped();
-      slots = MinusOrZero(*target, others) / arena->slot_bytes();
+    if (!target.has_value()) {
+      arena->target_slots_ = UINT64_MAX;
+      continue;
     }
-    arena->target_slots_ = slots;
+    const Bytes slot = arena->slot_bytes();
+    const uint64_t has = arena->table_.mapped();
+    const uint64_t give_back = std::min(RoundUp(excess, slot) / slot, has);
+    excess = MinusOrZero(excess, slot * give_back);
+    arena->target_slots_ = has - give_back + left / slot;
   }
 }
 
 // ---------------------------------------------------------------- batches
 
 void SessionWorker::ReceiveBatches() {
-  while (connection_ != nullptr) {
+  while (!broken_.has_value()) {
     absl::StatusOr<std::optional<Batch>> batch = connection_->Receive();
-    if (!batch.ok()) return Disconnected(batch.status());
+    if (!batch.ok()) {
+      broken_ = batch.status();
+      return;
+    }
     if (!batch->has_value()) return;
     HandleBatch(**std::move(batch));
   }
@@ -339,7 +356,7 @@ void SessionWorker::HandleBatch(Batch batch) {
   {
     absl::MutexLock lock(&arena->mu_);
     arena->books_.fetching = false;
-    if (handles.slots() == 0) arena->books_.nothing_left = true;
+    if (handles.slots() == 0) arena->books_.NoteNothingLeft();
   }
   if (handles.slots() == 0) return;
 
@@ -368,6 +385,7 @@ void SessionWorker::HandleBatch(Batch batch) {
     frame.mutable_nack()->set_error(std::string(imported.message()));
     slots.clear();
     used_fds_.clear();
+    arena->no_fetch_before_ = MonotonicNow() + kFailedFetchPause;
     return SendFrame(frame);
   }
   {
@@ -397,6 +415,7 @@ void SessionWorker::MapBatch(Arena& arena, std::vector<std::vector<Extent>> slot
   }
   if (lost > 0) {
     used_extents_.clear();
+    arena.no_fetch_before_ = MonotonicNow() + kFailedFetchPause;
     {
       absl::MutexLock lock(&arena.mu_);
       arena.books_.Release(lost);
@@ -439,7 +458,7 @@ void SessionWorker::GiveBackSurplus(Arena& arena) {
     slots.push_back(*slot);
   }
   // More are ready than anybody needs: a few at a time.
-  const absl::Time now = absl::Now();
+  const absl::Time now = MonotonicNow();
   const auto surplus = [&] {
     const uint64_t keep = arena.explicit_want_.load();
     const uint64_t left = mapped - slots.size();
@@ -520,13 +539,17 @@ void SessionWorker::Fetch(Arena& arena, uint64_t confirm_batch) {
     // What was received is mapped, or about to be.
     const uint64_t here = books.received - books.released + books.foreign;
     const uint64_t missing = desired > here ? desired - here : 0;
-    const uint64_t slots = std::min(missing, books.fetchable());
+    uint64_t slots = std::min(missing, books.fetchable());
+    if (slots > 0 && MonotonicNow() < arena.no_fetch_before_) {
+      WakeAt(arena.no_fetch_before_);
+      slots = 0;
+    }
     if (!books.fetching && !books.nothing_left && slots > 0) {
       const uint64_t batch = std::max<uint64_t>(1, kFetchExtents / arena.planes());
       frame.mutable_fetch()->set_lease_id(books.lease.value());
       frame.mutable_fetch()->set_max_slots(static_cast<uint32_t>(std::min(slots, batch)));
       frame.mutable_fetch()->set_confirm_batch(confirm_batch);
-      books.fetching = true;
+      books.NoteFetch();
     } else if (confirm_batch != 0) {
       frame.mutable_confirm()->set_lease_id(books.lease.value());
       frame.mutable_confirm()->set_batch(confirm_batch);

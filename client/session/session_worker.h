@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -71,6 +72,7 @@ class SessionWorker {
   void Connected(std::unique_ptr<BrokerConnection> connection);
   void Disconnected(const absl::Status& why);
   void TryReconnect();
+  void PlanReconnect();
   void OpenAtBroker(Arena& arena);
 
   void HandleMessage(const v1::BrokerMessage& message);
@@ -93,7 +95,8 @@ class SessionWorker {
   Arena* FindById(uint64_t id);
   void WakeAt(absl::Time when);
   void SetTarget(const v1::Target& target);
-  void ApplyTarget();
+  // Bounds each arena by the session's target and what the arenas have now.
+  void ShareTarget();
 
   const Options options_;
   const UniqueFd wake_;
@@ -111,6 +114,9 @@ class SessionWorker {
   absl::Time wake_at_ = absl::InfiniteFuture();
   absl::Time reconnect_at_ = absl::InfiniteFuture();
   absl::Duration reconnect_delay_;
+  absl::Time connected_at_ = absl::InfinitePast();
+  std::optional<absl::Status> broken_;  // the hand-over channel failed in this round
+  absl::BitGen random_;
   uint64_t target_revision_ = 0;
   bool stopping_ = false;
 

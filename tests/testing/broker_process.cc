@@ -33,9 +33,10 @@ std::string DataPath(const std::string& path) {
   return std::string(root == nullptr ? "." : root) + "/kvbroker/" + path;
 }
 
-std::unique_ptr<BrokerProcess> BrokerProcess::Start(const std::vector<std::string>& arguments) {
+std::unique_ptr<BrokerProcess> BrokerProcess::Start(const std::vector<std::string>& arguments,
+                                                    const std::string& device) {
   std::unique_ptr<BrokerProcess> process(new BrokerProcess);
-  process->arguments_ = {DataPath("broker/kvbrokerd"), "--device", "host", "--runtime-dir", process->dir_.path()};
+  process->arguments_ = {DataPath("broker/kvbrokerd"), "--device", device, "--runtime-dir", process->dir_.path()};
   process->arguments_.insert(process->arguments_.end(), arguments.begin(), arguments.end());
   process->Spawn();
   return process;

@@ -27,17 +27,18 @@ class TempDir {
   std::string path_;
 };
 
-// A real kvbrokerd on the host device, in a runtime directory of its own, with its log kept. Ends with its object.
+// A real kvbrokerd in a runtime directory of its own, with its log kept. Ends with its object.
 class BrokerProcess {
  public:
   // Starts it with these arguments besides the device's and the directory's, and waits until it is ready.
-  static std::unique_ptr<BrokerProcess> Start(const std::vector<std::string>& arguments);
+  static std::unique_ptr<BrokerProcess> Start(const std::vector<std::string>& arguments,
+                                              const std::string& device = "host");
   ~BrokerProcess();
 
   pid_t pid() const { return pid_; }
   const std::string& runtime_dir() const { return dir_.path(); }
-  std::string engine_socket() const { return dir_.path() + "/HOST-host/engine.sock"; }
-  std::string admin_socket() const { return dir_.path() + "/HOST-host/admin/admin.sock"; }
+  std::string engine_socket() const { return dir_.path() + "/gpu0/engine.sock"; }
+  std::string admin_socket() const { return dir_.path() + "/gpu0/admin/admin.sock"; }
 
   bool running();
   void Kill(int signal);
