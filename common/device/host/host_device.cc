@@ -7,9 +7,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "common/base/status.h"
 
 namespace kvbroker {
@@ -20,6 +26,25 @@ constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 int FdOf(RawExtent extent) { return static_cast<int>(extent); }
 RawExtent ExtentOf(int fd) { return static_cast<RawExtent>(fd); }
 void* PointerTo(uint64_t address) { return reinterpret_cast<void*>(address); }
+
+// The watches that an inotify instance has now, as the kernel lists them: "inotify wd:1f ino:…", the number in hex.
+absl::StatusOr<absl::flat_hash_set<int>> WatchesOf(int inotify) {
+  const std::string path = absl::StrCat("/proc/self/fdinfo/", inotify);
+  std::ifstream file(path);
+  absl::flat_hash_set<int> watches;
+  std::string line;
+  while (std::getline(file, line)) {
+    absl::string_view rest = line;
+    int watch;
+    if (!absl::ConsumePrefix(&rest, "inotify wd:")) continue;
+    if (!absl::SimpleHexAtoi(rest.substr(0, rest.find(' ')), &watch)) {
+      return absl::InternalError(absl::StrCat(path, " has the line '", line, "'"));
+    }
+    watches.insert(watch);
+  }
+  if (!file.eof()) return absl::UnavailableError(absl::StrCat("cannot read ", path));
+  return watches;
+}
 
 }  // namespace
 
@@ -75,17 +100,31 @@ void HostDevice::CollectEnded() {
   alignas(inotify_event) char buffer[4096];
   for (;;) {
     const ssize_t n = read(inotify_.get(), buffer, sizeof(buffer));
-    if (n <= 0) return;
+    if (n <= 0) break;
     for (const char* at = buffer; at < buffer + n;) {
       const auto* event = reinterpret_cast<const inotify_event*>(at);
       at += sizeof(inotify_event) + event->len;
-      if ((event->mask & IN_DELETE_SELF) == 0) continue;  // IN_IGNORED follows each
+      if ((event->mask & IN_Q_OVERFLOW) != 0) events_lost_ = true;
+      // IN_IGNORED follows each IN_DELETE_SELF, and may be the only one of the two that was not lost.
+      if ((event->mask & (IN_DELETE_SELF | IN_IGNORED)) == 0) continue;
       if (const auto it = live_by_watch_.find(event->wd); it != live_by_watch_.end()) {
         live_ -= it->second;
         live_by_watch_.erase(it);
       }
     }
   }
+  if (events_lost_) CollectUnwatched();
+}
+
+void HostDevice::CollectUnwatched() {
+  const auto watches = WatchesOf(inotify_.get());
+  if (!watches.ok()) return;  // what has ended stays charged until the list can be read
+  events_lost_ = false;
+  absl::erase_if(live_by_watch_, [&](const auto& extent) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (watches->contains(extent.first)) return false;
+    live_ -= extent.second;
+    return true;
+  });
 }
 
 absl::StatusOr<UniqueFd> HostDevice::Export(RawExtent extent) {

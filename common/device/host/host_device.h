@@ -19,7 +19,9 @@ namespace kvbroker {
 //
 // What is free is physical truth, too: an extent counts until its last descriptor and its last
 // mapping in any process have gone. An inotify watch on each memfd reports that end
-// (IN_DELETE_SELF), whoever the last holder was.
+// (IN_DELETE_SELF), whoever the last holder was. Where more extents end unseen than the kernel
+// keeps events of (fs.inotify.max_queued_events), the kernel's list of the watches that are left
+// tells which.
 //
 // Memory is taken from the system when it is first touched, as the kernel does for any memfd.
 // Thread-safe.
@@ -57,6 +59,8 @@ class HostDevice : public Device {
   absl::Status CheckMultiple(Bytes bytes) const;
   // Takes the extents that have ended off `live_`.
   void CollectEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The same by the watches that are left, for events that were lost.
+  void CollectUnwatched() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Constant after construction.
   const Bytes capacity_;
@@ -65,7 +69,8 @@ class HostDevice : public Device {
 
   absl::Mutex mu_;
   absl::flat_hash_map<int, Bytes> live_by_watch_ ABSL_GUARDED_BY(mu_);
-  Bytes live_ ABSL_GUARDED_BY(mu_);  // the sum of live_by_watch_
+  Bytes live_ ABSL_GUARDED_BY(mu_);                // the sum of live_by_watch_
+  bool events_lost_ ABSL_GUARDED_BY(mu_) = false;  // and not yet made up for
 };
 
 }  // namespace kvbroker

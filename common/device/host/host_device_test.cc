@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -109,6 +110,27 @@ TEST_F(HostDeviceTest, MappingKeepsTheMemoryAndUnmapReturnsIt) {
   ASSERT_TRUE(device_->Unmap(range.address(), MiB(4)).ok());
 
   EXPECT_EQ(Free(), MiB(16));
+}
+
+TEST(HostDeviceOverflowTest, ExtentsThatEndInGreaterNumbersThanTheKernelReportsAreSeen) {
+  uint64_t queue = 0;
+  std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> queue;
+  if (queue > 50'000) GTEST_SKIP() << "the kernel queues " << queue << " events: too many mappings would be needed";
+  const Bytes page = KiB(4);
+  const uint64_t count = queue / 2 + 500;  // two events each
+  const auto device = *HostDevice::Open({.capacity = page * (count + 1), .granularity = page});
+  const Extent held = *Extent::Create(*device, page);
+  const Reservation range = *Reservation::Create(*device, page * count);
+  for (uint64_t i = 0; i < count; ++i) {
+    const absl::StatusOr<Extent> extent = Extent::Create(*device, page);
+    ASSERT_TRUE(extent.ok()) << extent.status();
+    ASSERT_TRUE(device->Map(range.address() + (page * i).in_bytes(), page, extent->raw()).ok());
+  }
+  ASSERT_EQ(device->Memory()->free, Bytes());
+
+  ASSERT_TRUE(device->Unmap(range.address(), page * count).ok());
+
+  EXPECT_EQ(device->Memory()->free, page * count) << "all but what is held";
 }
 
 TEST(HostDeviceDeathTest, TouchingAHoleIsFatal) {
