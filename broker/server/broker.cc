@@ -173,8 +173,10 @@ void Broker::ClientMessage(SessionId session, const v1::ClientMessage& message) 
   const auto it = clients_.find(session);
   if (it == clients_.end()) return;
   Handle(ToEvent(session, message));
-  // The session may have ended over it.
-  if (const auto after = clients_.find(session); after != clients_.end()) after->second.control->Continue();
+  const auto after = clients_.find(session);
+  if (after == clients_.end()) return;  // the session has ended over it
+  if (message.has_arena_close()) after->second.control->ForgetArena(ArenaId(message.arena_close().arena_id()));
+  after->second.control->Continue();
 }
 
 void Broker::ConnectionLost(SessionId session) {

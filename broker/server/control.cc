@@ -2,6 +2,7 @@
 
 #include <grpcpp/server_posix.h>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,26 +14,6 @@ namespace kvbroker {
 namespace {
 
 using Reactor = grpc::ServerBidiReactor<v1::ClientMessage, v1::BrokerMessage>;
-
-// More unsent messages than this: the client has stopped reading and goes on causing errors.
-constexpr size_t kMostUnsent = 1024;
-
-// Whether `newer` says all that `older` said.
-bool Replaces(const v1::BrokerMessage& newer, const v1::BrokerMessage& older) {
-  if (newer.body_case() != older.body_case()) return false;
-  switch (newer.body_case()) {
-    case v1::BrokerMessage::kTarget:
-    case v1::BrokerMessage::kPolicyChanged:
-    case v1::BrokerMessage::kBrokerState:
-      return true;
-    case v1::BrokerMessage::kGrant:
-      return newer.grant().lease_id() == older.grant().lease_id();
-    case v1::BrokerMessage::kRevoke:
-      return newer.revoke().lease_id() == older.revoke().lease_id();
-    default:
-      return false;
-  }
-}
 
 // A call that is refused at once.
 class Refusal : public Reactor {
@@ -90,19 +71,13 @@ class ControlChannel::Stream : public Reactor {
 void ControlChannel::Send(v1::BrokerMessage message) {
   absl::MutexLock lock(&mu_);
   if (closed_) return;
-  for (v1::BrokerMessage& queued : queue_) {
-    if (Replaces(message, queued)) {
-      queued = std::move(message);
-      return;
-    }
-  }
-  if (queue_.size() >= kMostUnsent) {
-    queue_.clear();
-    FinishStream(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "the client does not read what it is told"));
-    return;
-  }
-  queue_.push_back(std::move(message));
+  queue_.Add(std::move(message));
   WriteNext();
+}
+
+void ControlChannel::ForgetArena(ArenaId arena) {
+  absl::MutexLock lock(&mu_);
+  queue_.ForgetArena(arena.value());
 }
 
 void ControlChannel::Continue() {
@@ -113,7 +88,7 @@ void ControlChannel::Continue() {
 void ControlChannel::Close() {
   absl::MutexLock lock(&mu_);
   closed_ = true;
-  queue_.clear();
+  queue_.Clear();
   FinishStream(grpc::Status::OK);
 }
 
@@ -124,6 +99,7 @@ bool ControlChannel::Attach(Stream* stream) {
   finishing_ = false;
   writing_ = false;
   reading_ = false;
+  queue_.StartAnew();
   ReadNext();
   WriteNext();
   return true;
@@ -140,9 +116,10 @@ void ControlChannel::ReadNext() {
 }
 
 void ControlChannel::WriteNext() {
-  if (stream_ == nullptr || finishing_ || writing_ || queue_.empty()) return;
-  being_written_ = std::move(queue_.front());
-  queue_.pop_front();
+  if (stream_ == nullptr || finishing_ || writing_) return;
+  std::optional<v1::BrokerMessage> next = queue_.Take();
+  if (!next.has_value()) return;
+  being_written_ = *std::move(next);
   writing_ = true;
   stream_->StartWrite(&being_written_);
 }

@@ -3,7 +3,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,14 +10,14 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "broker/server/outgoing_queue.h"
 #include "common/base/ids.h"
 #include "proto/engine.grpc.pb.h"
 
 namespace kvbroker {
 
-// What the broker has to say to one session, in order, and the stream that carries it once the client has opened one.
-// Bounded without waiting for a slow reader: a newer Target, Grant or Revoke takes the place of an older one that has
-// not been sent, as level-triggered messages may.
+// What the broker has to say to one session, and the stream that carries it once the client has opened one. A stream
+// that is opened anew hears all levels as they are by then. What waits for a slow reader is bounded: see OutgoingQueue.
 //
 // Thread-safe.
 class ControlChannel {
@@ -29,6 +28,8 @@ class ControlChannel {
   explicit ControlChannel(OnMessage on_message) : on_message_(std::move(on_message)) {}
 
   void Send(v1::BrokerMessage message) ABSL_LOCKS_EXCLUDED(mu_);
+  // The client has closed the arena: a stream that is opened anew does not hear of it.
+  void ForgetArena(ArenaId arena) ABSL_LOCKS_EXCLUDED(mu_);
   // The message is dealt with: the next may come.
   void Continue() ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the stream; what is sent from now on is dropped.
@@ -54,7 +55,7 @@ class ControlChannel {
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   v1::BrokerMessage being_written_ ABSL_GUARDED_BY(mu_);
-  std::deque<v1::BrokerMessage> queue_ ABSL_GUARDED_BY(mu_);
+  OutgoingQueue queue_ ABSL_GUARDED_BY(mu_);
 };
 
 // The gRPC service of engines, on one server for all sessions. A stream belongs to the session on whose passed
