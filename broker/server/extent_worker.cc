@@ -47,7 +47,7 @@ void ExtentWorker::Run() {
   pthread_setname_np(pthread_self(), "kvb-device");
   for (;;) {
     std::optional<Job> job;
-    std::optional<MadeSlot> garbage;
+    std::vector<MadeSlot> garbage;
     {
       absl::MutexLock lock(&mu_);
       const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -59,19 +59,28 @@ void ExtentWorker::Run() {
         job = std::move(jobs_.front());
         jobs_.pop_front();
         if (std::holds_alternative<SampleJob>(*job)) sample_queued_ = false;
-      } else {
-        garbage = std::move(garbage_.front());
-        garbage_.pop_front();
       }
+      garbage = TakeGarbagePart();
     }
-    if (!job.has_value()) continue;  // the garbage goes here, outside the lock
-    if (std::holds_alternative<SampleJob>(*job)) {
-      results_.sampled(device_.Memory());
-    } else if (MakePart(std::get<MakeJob>(*job))) {
-      absl::MutexLock lock(&mu_);
-      jobs_.push_back(*std::move(job));
-    }
+    if (job.has_value()) Do(*std::move(job));
+    // The garbage goes here, outside the lock.
   }
+}
+
+void ExtentWorker::Do(Job job) {
+  if (std::holds_alternative<SampleJob>(job)) return results_.sampled(device_.Memory());
+  if (!MakePart(std::get<MakeJob>(job))) return;
+  absl::MutexLock lock(&mu_);
+  jobs_.push_back(std::move(job));
+}
+
+std::vector<MadeSlot> ExtentWorker::TakeGarbagePart() {
+  std::vector<MadeSlot> part;
+  for (uint64_t extents = 0; extents < kPartExtents && !garbage_.empty(); garbage_.pop_front()) {
+    extents += garbage_.front().extents.size();
+    part.push_back(std::move(garbage_.front()));
+  }
+  return part;
 }
 
 bool ExtentWorker::MakePart(MakeJob& job) {

@@ -28,7 +28,8 @@ struct MadeSlot {
 
 // The one thread that calls the device for the broker: creates and exports extents, releases them, looks at the memory.
 // Slow calls happen here and nowhere else. Making comes in parts, turn by turn between leases, so that a client maps
-// the first slots while the next are made; letting go happens when nothing is to be made.
+// the first slots while the next are made. After each part, or look, about as much is let go of as a part makes:
+// neither waits for the other for longer than that.
 //
 // Results are delivered on the worker's thread, in the order in which the device was used. Thread-safe.
 class ExtentWorker {
@@ -59,6 +60,8 @@ class ExtentWorker {
   using Job = std::variant<MakeJob, SampleJob>;
 
   void Run();
+  void Do(Job job) ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<MadeSlot> TakeGarbagePart() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Makes a part of the job; true where some of it is left.
   bool MakePart(MakeJob& job);
   absl::StatusOr<MadeSlot> MakeSlot(const std::vector<Bytes>& planes);
