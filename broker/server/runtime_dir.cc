@@ -66,7 +66,10 @@ absl::StatusOr<uint64_t> RuntimeDir::NextEpoch() const {
   std::ifstream(path) >> epoch;  // a missing or damaged file counts as no broker before
   ++epoch;
   const std::string fresh = path + ".new";
-  std::ofstream(fresh) << epoch << "\n";
+  std::ofstream file(fresh);
+  file << epoch << "\n";
+  file.close();
+  if (!file) return ErrnoToStatus(errno, absl::StrCat("writing ", fresh));
   if (rename(fresh.c_str(), path.c_str()) != 0) return ErrnoToStatus(errno, absl::StrCat("writing ", path));
   return epoch;
 }

@@ -46,6 +46,14 @@ TEST_F(RuntimeDirTest, EpochsGrow) {
   EXPECT_EQ(*dir->NextEpoch(), 2u);
 }
 
+TEST_F(RuntimeDirTest, AnEpochThatCannotBeKeptIsNotGivenOut) {
+  const auto dir = RuntimeDir::Open(root_, "HOST-x");
+  std::filesystem::create_symlink("/dev/full", dir->path() + "/epoch.new");
+  const auto epoch = dir->NextEpoch();
+  ASSERT_FALSE(epoch.ok()) << *epoch;
+  EXPECT_THAT(std::string(epoch.status().message()), HasSubstr("epoch"));
+}
+
 TEST_F(RuntimeDirTest, NamesAPathThatIsTooLongForItsSockets) {
   const std::string root = root_ + "/" + std::string(90, 'x');
   const absl::Status status = RuntimeDir::Open(root, "HOST-x").status();
