@@ -19,6 +19,7 @@ namespace kvbroker {
 namespace {
 
 constexpr size_t kMostPending = 256;  // connections that have not said who they are
+constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
 
 std::string Serialized(const v1::BrokerFrame& frame) { return frame.SerializeAsString(); }
 
@@ -31,7 +32,7 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Create(const Options& options, c
   std::unique_ptr<Broker> broker(new Broker(options, policy, device, loop));
   broker->listener_ = std::move(listener);
   broker->Sampled(memory);
-  KVB_RETURN_IF_ERROR(loop.Watch(broker->listener_.get(), [b = broker.get()] { b->Accept(); }));
+  KVB_RETURN_IF_ERROR(broker->Listen());
   return broker;
 }
 
@@ -95,10 +96,19 @@ void Broker::Handle(Event event) {
 
 // ---------------------------------------------------------------- what happens
 
+absl::Status Broker::Listen() {
+  return loop_.Watch(listener_.get(), [this] { Accept(); });
+}
+
 void Broker::Accept() {
   for (;;) {
     UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket.valid()) return;
+    if (!socket.valid()) {
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno != EAGAIN) PauseAccepting(ErrnoToStatus(errno, "accept4"));
+      return;
+    }
+    if (std::exchange(accept_fails_, false)) LogInfo("engines are accepted again");
     if (pending_.size() >= kMostPending) {
       Reject(socket.get(), absl::ResourceExhaustedError(absl::StrCat(
                                pending_.size(), " connections wait already without having said who they are")));
@@ -116,6 +126,15 @@ void Broker::Accept() {
     const absl::Status watched = loop_.Watch(fd, [this, id] { FirstPacket(id); });
     if (!watched.ok()) ClosePending(id);
   }
+}
+
+void Broker::PauseAccepting(const absl::Status& error) {
+  if (!std::exchange(accept_fails_, true)) LogError("engines cannot connect: ", error.message());
+  // The connection that waits keeps the listener readable: watching on would keep the loop busy with nothing.
+  loop_.Unwatch(listener_.get());
+  loop_.At(EventLoop::Now() + kAcceptPause, [this, error] {
+    if (!Listen().ok()) PauseAccepting(error);
+  });
 }
 
 void Broker::FirstPacket(ConnectionId connection) {

@@ -73,7 +73,10 @@ class Broker {
   Broker(const Options& options, const Policy& policy, Device& device, EventLoop& loop);
 
   // --- What happens.
+  absl::Status Listen();
   void Accept();
+  // Accepts nothing for a while: for want of descriptors or memory, which others may let go of.
+  void PauseAccepting(const absl::Status& error);
   void FirstPacket(ConnectionId connection);
   void NextPacket(SessionId session);
   void ClientMessage(SessionId session, const v1::ClientMessage& message);
@@ -121,6 +124,7 @@ class Broker {
   absl::Time next_look_ = absl::InfiniteFuture();
   EventLoop::TimerId look_timer_ = 0;
   bool device_fails_ = false;
+  bool accept_fails_ = false;
 
   ControlService control_;
   ExtentWorker worker_;  // Last: its results use all of the above.
