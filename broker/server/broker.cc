@@ -315,6 +315,9 @@ void Broker::Perform(effect::EndSession& end) {
 void Broker::Perform(effect::MakeExtents& make) { worker_.Make(make.lease, make.planes, make.slots); }
 
 void Broker::Perform(effect::HandOver& hand_over) {
+  // Whether or not it can be sent: the arbiter counts the batch as out, and drops it by its number.
+  std::vector<int> fds;
+  if (hand_over.slots > 0) fds = made_.StartBatch(hand_over.lease, hand_over.batch, hand_over.slots);
   const auto it = clients_.find(hand_over.session);
   if (it == clients_.end() || !it->second.socket.valid()) return;  // its ConnectionLost is on its way
   v1::BrokerFrame frame;
@@ -322,8 +325,6 @@ void Broker::Perform(effect::HandOver& hand_over) {
   handles.set_lease_id(hand_over.lease.value());
   handles.set_batch(hand_over.batch.value());
   handles.set_slots(static_cast<uint32_t>(hand_over.slots));
-  std::vector<int> fds;
-  if (hand_over.slots > 0) fds = made_.StartBatch(hand_over.lease, hand_over.batch, hand_over.slots);
   const absl::Status sent = SendPacket(it->second.socket.get(), Serialized(frame), fds);
   if (sent.ok()) return;
   // One batch is out at a time, so a full socket means a client that floods its own channel; one that is gone is gone.
