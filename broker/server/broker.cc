@@ -347,11 +347,8 @@ void Broker::Perform(effect::Note& note) {
 }
 
 void Broker::Reject(int socket, const absl::Status& status) {
-  v1::BrokerFrame frame;
-  frame.mutable_rejected()->set_code(static_cast<int32_t>(status.code()));
-  frame.mutable_rejected()->set_message(std::string(status.message()));
   // A peer that has gone needs no answer.
-  SendPacket(socket, Serialized(frame)).IgnoreError();
+  SendPacket(socket, Serialized(ToRejected(status))).IgnoreError();
   LogInfo("connection rejected: ", status.message());
 }
 

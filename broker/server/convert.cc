@@ -31,6 +31,19 @@ SessionRole ToRole(v1::Role role) {
   }
 }
 
+// When to try again: sessions and tenants come free slowly, what a connection lacked may be there at once.
+uint32_t RetryMilliseconds(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kResourceExhausted:
+      return 1000;
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kUnavailable:
+      return 100;
+    default:
+      return 0;
+  }
+}
+
 uint64_t OrZero(const std::optional<Bytes>& bytes) { return bytes.has_value() ? bytes->in_bytes() : 0; }
 
 }  // namespace
@@ -129,6 +142,14 @@ absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdent
     event.held.push_back({.arena = ToArena(lease.arena()), .slots = slots});
   }
   return event;
+}
+
+v1::BrokerFrame ToRejected(const absl::Status& status) {
+  v1::BrokerFrame frame;
+  frame.mutable_rejected()->set_code(static_cast<int32_t>(status.code()));
+  frame.mutable_rejected()->set_message(std::string(status.message()));
+  frame.mutable_rejected()->set_retry_ms(RetryMilliseconds(status.code()));
+  return frame;
 }
 
 v1::BrokerMessage ToMessage(const effect::TellArenaOpened& told) {

@@ -25,6 +25,9 @@ absl::StatusOr<Event> ToEvent(SessionId session, const v1::ClientFrame& frame);
 absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdentity& process,
                                      const v1::ClientFrame& frame);
 
+// With retry_ms where the status is one that time may change.
+v1::BrokerFrame ToRejected(const absl::Status& status);
+
 v1::BrokerMessage ToMessage(const effect::TellArenaOpened& told);
 v1::BrokerMessage ToMessage(const effect::TellGrant& told);
 v1::BrokerMessage ToMessage(const effect::TellRevoke& told);
