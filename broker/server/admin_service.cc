@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "broker/server/convert.h"
@@ -14,7 +15,7 @@
 namespace kvbroker {
 namespace {
 
-constexpr int kMostThreads = 32;  // watchers keep one each
+constexpr int kMostThreads = 2 * AdminService::kMostWatchers;  // watchers keep one each
 constexpr uint32_t kDefaultWatchMs = 500;
 constexpr uint32_t kFastestWatchMs = 50;
 
@@ -138,6 +139,18 @@ grpc::Status AdminService::Watch(grpc::ServerContext* context, const admin::v1::
     return ToGrpc(absl::InvalidArgumentError(
         absl::StrCat("an interval of ", interval_ms, " ms is shorter than ", kFastestWatchMs, " ms")));
   }
+  {
+    absl::MutexLock lock(&mu_);
+    if (watchers_ == kMostWatchers) {
+      return ToGrpc(absl::ResourceExhaustedError(
+          absl::StrCat("the broker is watched ", kMostWatchers, " times already, which is the most at once")));
+    }
+    ++watchers_;
+  }
+  const absl::Cleanup leave = [this] {
+    absl::MutexLock lock(&mu_);
+    --watchers_;
+  };
   absl::Time next = EventLoop::Now();
   while (!context->IsCancelled()) {
     const absl::StatusOr<BrokerReport> report = Report();

@@ -20,6 +20,9 @@ namespace kvbroker {
 // The operators' service on admin.sock: converts, asks the broker on its loop, answers. Thread-safe.
 class AdminService : public admin::v1::Admin::Service {
  public:
+  // Each keeps a thread: beyond so many, Watch is refused, so that the other calls are always served.
+  static constexpr int kMostWatchers = 16;
+
   // Serves on the socket at `path`. The others are not owned and must outlive this.
   static absl::StatusOr<std::unique_ptr<AdminService>> Start(const std::string& path, Broker& broker, EventLoop& loop,
                                                              const DeviceInfo& device);
@@ -51,6 +54,7 @@ class AdminService : public admin::v1::Admin::Service {
 
   absl::Mutex mu_;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
+  int watchers_ ABSL_GUARDED_BY(mu_) = 0;
   std::unique_ptr<grpc::Server> server_;
 };
 
