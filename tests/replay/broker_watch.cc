@@ -31,6 +31,7 @@ absl::StatusOr<std::unique_ptr<BrokerWatch>> BrokerWatch::Start(const std::strin
     if (!status.ok()) return status;
     return absl::UnavailableError(absl::StrCat("the broker at ", admin_socket, " shows nothing"));
   }
+  watch->device_name_ = first.status().device_name();
   {
     absl::MutexLock lock(&watch->mu_);
     watch->samples_.push_back(watch->Convert(first));
@@ -52,9 +53,11 @@ void BrokerWatch::Read() {
 }
 
 BrokerSample BrokerWatch::Convert(const admin::v1::Snapshot& snapshot) const {
+  const admin::v1::Memory& memory = snapshot.status().memory();
+  // Memory on its way back can count as granted and as free at once; there is never more than the device has.
   BrokerSample sample{.seconds = absl::ToDoubleSeconds(MonotonicNow() - zero_),
-                      .capacity = Bytes(snapshot.status().memory().capacity()),
-                      .device_free = Bytes(snapshot.status().memory().driver_free()),
+                      .capacity = Bytes(std::min(memory.capacity(), memory.total())),
+                      .device_free = Bytes(memory.driver_free()),
                       .refusals = snapshot.status().counters().refusals(),
                       .held = std::vector<Bytes>(tenants_.size())};
   for (const admin::v1::Tenant& tenant : snapshot.tenants()) {

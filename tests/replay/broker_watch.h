@@ -35,6 +35,9 @@ class BrokerWatch {
   // Ends the thread; does nothing when repeated.
   void Stop();
 
+  // The device's, as the broker calls it.
+  const std::string& device_name() const { return device_name_; }
+
   // REQUIRES: stopped.
   std::vector<BrokerSample> TakeSamples() ABSL_LOCKS_EXCLUDED(mu_);
   // Why the samples ended before Stop; OK where they did not.
@@ -49,6 +52,7 @@ class BrokerWatch {
   // Constant once started.
   const std::vector<std::string> tenants_;
   const MonotonicTime zero_;
+  std::string device_name_;
   std::unique_ptr<admin::v1::Admin::Stub> stub_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReader<admin::v1::Snapshot>> reader_;

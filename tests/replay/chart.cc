@@ -43,7 +43,7 @@ struct Unit {
   }
 };
 
-Unit UnitFor(Bytes largest) { return largest >= GiB(2) ? Unit{"GiB", 0x1p30} : Unit{"MiB", 0x1p20}; }
+Unit UnitFor(Bytes largest) { return largest >= GiB(4) ? Unit{"GiB", 0x1p30} : Unit{"MiB", 0x1p20}; }
 
 // One set of axes: where amounts and times lie in the picture. Draws into `svg`.
 class Panel {
@@ -57,15 +57,13 @@ class Panel {
   double Y(double amount) const { return top_ + height_ * (1 - std::min(1.0, amount / amount_)); }
   double bottom() const { return top_ + height_; }
 
-  void Axes(const Unit& unit, int ticks) {
+  void Axes(int ticks) {
     const double step = internal::TickStep(amount_, ticks);
     for (double amount = 0; amount <= amount_; amount += step) {
       Line(0, amount, seconds_, amount, "#e6e6e6", 1, "");
       absl::StrAppendFormat(&svg_, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", kLeft - 8,
                             Y(amount) + 4, amount);
     }
-    absl::StrAppendFormat(&svg_, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" class=\"dim\">%s</text>\n", kLeft - 8,
-                          top_ - 8, unit.name);
   }
 
   void TimeAxis() {
@@ -88,8 +86,20 @@ class Panel {
   // A level through all the time, its meaning written on it at the right.
   void Level(double amount, const std::string& text, const char* colour, const char* dashes) {
     Line(0, amount, seconds_, amount, colour, 1.5, dashes);
-    absl::StrAppendFormat(&svg_, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" fill=\"%s\" class=\"on\">%s</text>\n",
+    Label(amount, text, colour);
+  }
+
+  void Label(double amount, const std::string& text, const char* colour) {
+    absl::StrAppendFormat(&svg_,
+                          "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" style=\"fill:%s\" class=\"on\">%s</text>\n",
                           kWidth - kRight - 4, Y(amount) - 5, colour, Escaped(text));
+  }
+
+  void Curve(const std::vector<double>& seconds, const std::function<double(size_t)>& amount, const char* colour) {
+    if (seconds.empty()) return;
+    absl::StrAppend(&svg_, "<path d=\"");
+    for (size_t i = 0; i < seconds.size(); ++i) Point(i == 0 ? 'M' : 'L', seconds[i], amount(i));
+    absl::StrAppendFormat(&svg_, "\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\"/>\n", colour);
   }
 
   // The area between two functions of the point's number.
@@ -154,7 +164,8 @@ void DrawLegend(std::string& svg, const Report& report, const Unit& unit) {
 void DrawTogether(std::string& svg, const Report& report, const Drawn& drawn, double seconds, const Unit& unit) {
   const Bytes highest = std::max({report.capacity(), report.largest_sum(), report.sum_of_peaks()});
   Panel panel(svg, kTop, kMainHeight, seconds, std::max(1.0, unit.Of(highest) * 1.1));
-  panel.Axes(unit, 8);
+  panel.Axes(8);
+  panel.Text(kLeft - 8, -8, unit.name, "text-anchor=\"end\" class=\"dim\"");
   // Sums from the bottom up; the other tenants' lie lowest.
   std::vector<double> low(drawn.samples.size());
   std::vector<double> high;
@@ -167,7 +178,9 @@ void DrawTogether(std::string& svg, const Report& report, const Drawn& drawn, do
     panel.Area(
         drawn.seconds, [&](size_t i) { return low[i]; }, [&](size_t i) { return high[i]; }, ColourOf(tenant), 0.85);
   }
-  panel.Level(unit.Of(report.capacity()), absl::StrCat("capacity ", unit.Text(report.capacity())), kRed, "");
+  panel.Curve(
+      drawn.seconds, [&](size_t i) { return unit.Of(drawn.samples[i]->capacity); }, kRed);
+  panel.Label(unit.Of(report.capacity()), absl::StrCat("capacity ", unit.Text(report.capacity())), kRed);
   panel.Level(unit.Of(report.sum_of_peaks()),
               absl::StrCat("sum of the tenants' own peaks ", unit.Text(report.sum_of_peaks())), "#555555", "6 4");
   panel.TimeAxis();
@@ -177,7 +190,7 @@ void DrawTenant(std::string& svg, const Report& report, const Drawn& drawn, size
                 double amount, const Unit& unit) {
   const TenantReport& own = report.tenants[tenant];
   Panel panel(svg, top, kPanelHeight, seconds, amount);
-  panel.Axes(unit, 4);
+  panel.Axes(4);
   panel.Area(
       drawn.seconds, [](size_t) { return 0.0; }, [&](size_t i) { return unit.Of(drawn.samples[i]->held[tenant]); },
       ColourOf(tenant), 0.4);
@@ -185,7 +198,7 @@ void DrawTenant(std::string& svg, const Report& report, const Drawn& drawn, size
   panel.Area(
       result.sample_seconds, [](size_t) { return 0.0; },
       [&](size_t i) { return result.sample_in_blocks[i] / unit.bytes; }, ColourOf(tenant), 0.9);
-  std::string text = absl::StrCat(own.name, ": held, and of that in blocks");
+  std::string text = absl::StrCat(own.name, ": held (light), of that in blocks (dark)");
   if (own.limit && unit.Of(*own.limit) <= amount) {
     panel.Level(unit.Of(*own.limit), absl::StrCat("limit ", unit.Text(*own.limit)), kRed, "2 3");
   } else if (own.limit) {

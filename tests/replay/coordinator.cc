@@ -84,7 +84,8 @@ void PrintProgress(const Options& options, const BrokerWatch& watch, absl::Durat
   std::cerr << line << std::endl;
 }
 
-// Each tenant's result, as they come. The first to fail ends it.
+// Each tenant's result, as they come. The first to fail ends it, and so does the end of the broker: without one nobody
+// grows, and the numbers would say nothing.
 absl::StatusOr<std::vector<Result>> CollectResults(const Options& options, Processes& processes,
                                                    const BrokerWatch& watch, MonotonicTime start) {
   std::vector<Result> results(processes.size());
@@ -101,6 +102,7 @@ absl::StatusOr<std::vector<Result>> CollectResults(const Options& options, Proce
       KVB_ASSIGN_OR_RETURN(results[i], Expect<Result>(*processes[i], options.tenants[i], absl::InfiniteDuration()));
       done[i] = true;
     }
+    KVB_RETURN_IF_ERROR(watch.status());
     if (MonotonicNow() < next_progress) continue;
     next_progress += kProgress;
     PrintProgress(options, watch, MonotonicNow() - start);
@@ -121,18 +123,17 @@ absl::StatusOr<Report> RunReplay(const Options& options, const std::vector<std::
   for (size_t i = 0; i < processes.size(); ++i) {
     KVB_ASSIGN_OR_RETURN(const Ready ready, Expect<Ready>(*processes[i], options.tenants[i], open_until));
     report.device_uuid = ready.device_uuid;
-    report.device_name = ready.device_name;
     report.device_kind = ready.device_kind;
     report.tenants.push_back({.name = options.tenants[i],
                               .limit = ready.limit,
                               .demand = DemandOf(options.engine, workload[i], layout, options.step_time).peak});
   }
-  absl::StrAppend(&report.title, ", on ", report.device_name);
-
   const MonotonicTime start = MonotonicNow() + kStartIn;
   KVB_ASSIGN_OR_RETURN(
       const std::unique_ptr<BrokerWatch> watch,
       BrokerWatch::Start(AdminSocket(options, report.device_uuid), options.tenants, options.sample_interval, start));
+  report.device_name = watch->device_name();
+  absl::StrAppend(&report.title, ", on ", report.device_name);
   for (const auto& process : processes) KVB_RETURN_IF_ERROR(process->SayStart(start));
   KVB_ASSIGN_OR_RETURN(std::vector<Result> results, CollectResults(options, processes, *watch, start));
   for (size_t i = 0; i < processes.size(); ++i) {

@@ -19,7 +19,7 @@ namespace kvbroker::replay {
 struct EngineOptions {
   uint64_t max_batch = 1024;  // requests running at once
   // So long without any progress, while some request waits for a block: the youngest is preempted.
-  absl::Duration preempt_after = absl::Seconds(2);
+  absl::Duration preempt_after = absl::Milliseconds(250);
   uint64_t seed = 1;  // of the patterns
 };
 

@@ -1,6 +1,6 @@
 // replay: drives several engines, each a process of its own, from request traces through one broker.
 //
-//   $ replay --runtime-dir /tmp/kvb --reserve 2GiB --slot 8MiB --kv-bytes-per-token 16KiB --ramp 6s --svg replay.svg
+//   $ replay --runtime-dir /tmp/kvb --reserve 1GiB --slot 2MiB --kv-bytes-per-token 32KiB --ramp 4s --svg replay.svg
 //   tenant     peak  limit  requests  preempted  waited  p50 ms  p99 ms  max ms  …  verified  wrong
 //   a       824 MiB   none   120/120          0    3/…     …
 

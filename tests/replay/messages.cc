@@ -20,7 +20,6 @@ template <typename Visitor, typename M>
 void VisitReady(Visitor& visit, M& m) {
   visit("device_uuid", m.device_uuid);
   visit("device_kind", m.device_kind);
-  visit("device_name", m.device_name);
   visit("capacity", m.capacity);
   visit("limit", m.limit);
 }

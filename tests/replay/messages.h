@@ -19,7 +19,6 @@ namespace kvbroker::replay {
 struct Ready {
   std::string device_uuid;
   std::string device_kind;
-  std::string device_name;
   Bytes capacity;
   std::optional<Bytes> limit;
 };

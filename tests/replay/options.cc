@@ -19,8 +19,9 @@ namespace {
 constexpr int kExitUsage = 2;
 
 constexpr char kExamples[] = R"(Examples:
-  Three tenants on a broker for host memory (kvbrokerd --device host --host-memory 2GiB), about 30 s:
-    replay --runtime-dir /tmp/kvb --reserve 2GiB --slot 8MiB --kv-bytes-per-token 16KiB --ramp 6s --svg replay.svg
+  Three tenants on a broker for host memory (kvbrokerd --device host --host-memory 1GiB --runtime-dir /tmp/kvb), half a minute:
+    replay --runtime-dir /tmp/kvb --reserve 1GiB --slot 2MiB --low 4 --high 16 --kv-bytes-per-token 32KiB \
+           --ramp 4s --step-time 15ms --svg replay.svg
 
   Three Llama-3.1-8B on a GPU (kvbrokerd --capacity 50GiB --tenant a=40GiB --tenant b=40GiB --tenant c=40GiB):
     replay --reserve 60GiB --peak-rate 20 --ramp 30s --step-time 100ms --json replay.json --svg replay.svg
@@ -48,7 +49,7 @@ struct Texts {
   std::string burst_off = "15s";
   std::string step_time = "25ms";
   std::string drain = "120s";
-  std::string preempt_after = "2s";
+  std::string preempt_after = "250ms";
   std::string sample_interval = "100ms";
   std::vector<std::string> traces;
   int run_as = -1;

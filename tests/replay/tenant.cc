@@ -195,7 +195,6 @@ absl::Status Run(const Options& options, int channel) {
   const Session::Info info = session->info();
   KVB_RETURN_IF_ERROR(Send(channel, Ready{.device_uuid = info.device_uuid,
                                           .device_kind = info.device_kind,
-                                          .device_name = session->device().info().name,
                                           .capacity = info.capacity,
                                           .limit = info.limit}));
   KVB_ASSIGN_OR_RETURN(const MonotonicTime start, ReceiveStart(channel));
