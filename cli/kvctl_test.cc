@@ -12,8 +12,6 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "cli/testing/fake_broker.h"
 #include "common/base/unique_fd.h"
 #include "gmock/gmock.h"
@@ -139,7 +137,8 @@ TEST_F(KvctlTest, HonoursNoColor) {
   EXPECT_THAT(outcome.out, Not(HasSubstr("\x1b[32m")));
 }
 
-TEST_F(KvctlTest, FollowsTheSizeOfTheWindow) {
+TEST_F(KvctlTest, FollowsTheSizeOfTheWindowBetweenSamples) {
+  broker_->SendSamples(1, FakeBroker::ThenWatch::kWaits);
   OnTerminal kvctl(Watch());
   kvctl.ReadUntil("WANTS MORE");
   kvctl.Resize(40);

@@ -84,7 +84,7 @@ Command::Text WatchCommand::text() const {
   return {.name = "watch",
           .what = "Show who has what, live",
           .examples =
-              "  kvctl watch                              bars, until Ctrl-C\n"
+              "  kvctl watch                                   bars, until Ctrl-C\n"
               "  kvctl watch --interval 1s --count 60 > log    a line for each sample\n"
               "  kvctl watch --json | jq -c '[.time_ms, .status.memory.granted]'\n"
               "A bar's width is the capacity: █ is granted, ░ wanted and not granted, │ the limit.\n"

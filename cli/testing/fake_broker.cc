@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/base/check.h"
 
 namespace kvbroker::cli {
@@ -150,12 +150,6 @@ std::vector<admin::v1::SetLimitRequest> FakeBroker::limits() {
 int FakeBroker::watches() {
   absl::MutexLock lock(&mu_);
   return watches_;
-}
-
-void FakeBroker::AwaitWatch() {
-  absl::MutexLock lock(&mu_);
-  mu_.Await(absl::Condition(
-      +[](int* watches) { return *watches > 0; }, &watches_));
 }
 
 grpc::Status FakeBroker::Failure() {

@@ -4,7 +4,6 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +34,7 @@ admin::v1::Snapshot SampleSnapshot();
 // An admin service that answers with the samples above, on <runtime_dir>/<uuid>/admin/admin.sock. Thread-safe.
 class FakeBroker : public admin::v1::Admin::Service {
  public:
-  // What it does when asked to watch, after `samples` samples.
+  // What it does at the end of the samples.
   enum class ThenWatch { kWaits, kEnds, kIsGone };
 
   explicit FakeBroker(const std::string& runtime_dir, const std::string& uuid = "HOST-demo");
@@ -45,11 +44,11 @@ class FakeBroker : public admin::v1::Admin::Service {
 
   // What each call answers from now on, instead.
   void Fail(grpc::Status status) ABSL_LOCKS_EXCLUDED(mu_);
+  // How many samples each watcher gets, 20 ms apart, and what then; a thousand unless told.
   void SendSamples(int samples, ThenWatch then) ABSL_LOCKS_EXCLUDED(mu_);
 
   std::vector<admin::v1::SetLimitRequest> limits() ABSL_LOCKS_EXCLUDED(mu_);
   int watches() ABSL_LOCKS_EXCLUDED(mu_);
-  void AwaitWatch() ABSL_LOCKS_EXCLUDED(mu_);
 
   grpc::Status GetStatus(grpc::ServerContext*, const admin::v1::GetStatusRequest*,
                          admin::v1::Status* response) override;
