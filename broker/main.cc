@@ -22,8 +22,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "broker/config/config.h"
 #include "broker/policy/first_come.h"
 #include "broker/server/admin_service.h"
@@ -149,6 +152,14 @@ absl::StatusOr<UniqueFd> TakeSignals() {
   return fd;
 }
 
+// Leaves the link by which people find the device; see RuntimeDir.
+absl::Status LinkDevice(const RuntimeDir& dir, absl::string_view device, absl::string_view kind) {
+  if (kind != "cuda") return dir.LinkUnlessServed("gpu0");
+  int number = 0;  // where nothing is named, it is the first
+  if (absl::ConsumePrefix(&device, "cuda:") && !absl::SimpleAtoi(device, &number)) return absl::OkStatus();
+  return dir.Link(absl::StrCat("gpu", number));
+}
+
 absl::Status Serve(const BrokerConfig& config) {
   KVB_ASSIGN_OR_RETURN(const UniqueFd signals, TakeSignals());
   RaiseDescriptorLimit();
@@ -161,7 +172,7 @@ absl::Status Serve(const BrokerConfig& config) {
   KVB_ASSIGN_OR_RETURN(const RuntimeDir dir,
                        RuntimeDir::Open(config.runtime_dir.value_or("/run/kvbroker"), device->info().uuid));
   KVB_ASSIGN_OR_RETURN(const uint64_t epoch, dir.NextEpoch());
-  KVB_RETURN_IF_ERROR(dir.Link("gpu0"));
+  KVB_RETURN_IF_ERROR(LinkDevice(dir, config.device.value_or("auto"), device->info().kind));
 
   const Bytes capacity = config.capacity.value_or(memory.total);
   const Broker::Options options = {

@@ -46,6 +46,13 @@ absl::StatusOr<UniqueFd> Lock(const std::string& path, const std::string& uuid) 
   return lock;
 }
 
+// Whether a process holds the lock.
+bool IsLocked(const std::string& path) {
+  const UniqueFd lock(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  flock64 whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0};
+  return lock.valid() && fcntl(lock.get(), F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+}
+
 }  // namespace
 
 RuntimeDir::RuntimeDir(std::string root, std::string path, UniqueFd lock)
@@ -86,6 +93,11 @@ absl::Status RuntimeDir::Link(absl::string_view link) const {
     return ErrnoToStatus(errno, absl::StrCat("linking ", path));
   }
   return absl::OkStatus();
+}
+
+absl::Status RuntimeDir::LinkUnlessServed(absl::string_view link) const {
+  if (IsLocked(absl::StrCat(root_, "/", link, "/lock"))) return absl::OkStatus();
+  return Link(link);
 }
 
 void RuntimeDir::RemoveSockets() const {

@@ -13,7 +13,10 @@ namespace kvbroker {
 // The broker's folder under the runtime directory, and the lock that makes it the device's only broker there:
 //
 //   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch
-//   <root>/gpu0                 a link to the folder of the device opened first, for people
+//   <root>/gpu0                 a link to the folder of cuda:0, for people; gpu1 to that of cuda:1, and so on
+//
+// A GPU that is opened by its number takes the link of that number; one that is opened by its UUID takes none. A host
+// device takes gpu0 where no other broker that lives has it.
 //
 // The lock is the kernel's and ends with the process, however it ends. Thread-compatible.
 class RuntimeDir {
@@ -30,6 +33,8 @@ class RuntimeDir {
   absl::StatusOr<uint64_t> NextEpoch() const;
   // Makes <root>/<link> lead here, unless something else than a link is there.
   absl::Status Link(absl::string_view link) const;
+  // As Link(), where the link does not lead to the folder of a broker that lives.
+  absl::Status LinkUnlessServed(absl::string_view link) const;
   // Takes the sockets away; what else is in the folder stays.
   void RemoveSockets() const;
 

@@ -72,5 +72,17 @@ TEST_F(RuntimeDirTest, LinksAreReplacedAndOtherFilesAreNot) {
   EXPECT_FALSE(std::filesystem::is_symlink(root_ + "/gpu1"));
 }
 
+TEST_F(RuntimeDirTest, ALinkToABrokerThatLivesIsLeftToIt) {
+  auto x = RuntimeDir::Open(root_, "HOST-x");
+  const auto y = RuntimeDir::Open(root_, "HOST-y");
+  ASSERT_TRUE(x->LinkUnlessServed("gpu0").ok());
+  ASSERT_TRUE(y->LinkUnlessServed("gpu0").ok());
+  EXPECT_EQ(std::filesystem::read_symlink(root_ + "/gpu0"), "HOST-x");
+
+  x = absl::UnavailableError("ended");
+  ASSERT_TRUE(y->LinkUnlessServed("gpu0").ok());
+  EXPECT_EQ(std::filesystem::read_symlink(root_ + "/gpu0"), "HOST-y");
+}
+
 }  // namespace
 }  // namespace kvbroker
