@@ -42,6 +42,7 @@ namespace kvbroker {
 namespace {
 
 constexpr char kDefaultConfig[] = "/etc/kvbroker/broker.textproto";
+constexpr char kOperators[] = "kvbroker";  // the group that may use kvctl, where there is one
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 
@@ -191,6 +192,7 @@ absl::Status Serve(const BrokerConfig& config) {
     KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker, Broker::Create(options, policy, *device, *loop));
     KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminService> admin,
                          AdminService::Start(dir.admin_socket(), *broker, *loop, device->info()));
+    KVB_RETURN_IF_ERROR(dir.AdmitToAdmin(kOperators));
     KVB_RETURN_IF_ERROR(loop->Watch(signals.get(), [&] {
       signalfd_siginfo info;
       if (read(signals.get(), &info, sizeof(info)) != sizeof(info)) return;

@@ -1,6 +1,7 @@
 #include "broker/server/runtime_dir.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -98,6 +100,24 @@ absl::Status RuntimeDir::Link(absl::string_view link) const {
 absl::Status RuntimeDir::LinkUnlessServed(absl::string_view link) const {
   if (IsLocked(absl::StrCat(root_, "/", link, "/lock"))) return absl::OkStatus();
   return Link(link);
+}
+
+absl::Status RuntimeDir::AdmitToAdmin(const std::string& group) const {
+  const std::string socket = admin_socket();
+  if (chmod(socket.c_str(), 0660) != 0) return ErrnoToStatus(errno, absl::StrCat("chmod ", socket));
+  struct group entry;
+  struct group* found = nullptr;
+  std::vector<char> buffer(16 << 10);
+  if (getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
+    return absl::OkStatus();
+  }
+  constexpr uid_t kAsItIs = static_cast<uid_t>(-1);
+  for (const std::string& path : {socket, path_ + "/admin"}) {
+    if (chown(path.c_str(), kAsItIs, found->gr_gid) != 0 && geteuid() == 0) {
+      return ErrnoToStatus(errno, absl::StrCat("giving ", path, " to the group ", group));
+    }
+  }
+  return absl::OkStatus();
 }
 
 void RuntimeDir::RemoveSockets() const {

@@ -35,6 +35,9 @@ class RuntimeDir {
   absl::Status Link(absl::string_view link) const;
   // As Link(), where the link does not lead to the folder of a broker that lives.
   absl::Status LinkUnlessServed(absl::string_view link) const;
+  // Lets `group` connect to the admin socket, which is bound by now, besides its owner. Where there is no such group,
+  // or this process may not give files to it, the socket stays with the process's own group.
+  absl::Status AdmitToAdmin(const std::string& group) const;
   // Takes the sockets away; what else is in the folder stays.
   void RemoveSockets() const;
 

@@ -1,9 +1,12 @@
 #include "broker/server/runtime_dir.h"
 
+#include <grp.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -82,6 +85,39 @@ TEST_F(RuntimeDirTest, ALinkToABrokerThatLivesIsLeftToIt) {
   x = absl::UnavailableError("ended");
   ASSERT_TRUE(y->LinkUnlessServed("gpu0").ok());
   EXPECT_EQ(std::filesystem::read_symlink(root_ + "/gpu0"), "HOST-y");
+}
+
+TEST_F(RuntimeDirTest, AGroupIsAdmittedToTheAdminSocket) {
+  const auto dir = RuntimeDir::Open(root_, "HOST-x");
+  std::ofstream(dir->admin_socket()) << "stands in for a socket";
+  const struct group* other = getgrgid(1);
+  if (other == nullptr || geteuid() != 0) GTEST_SKIP() << "only root can give files to a group it is not in";
+
+  ASSERT_TRUE(dir->AdmitToAdmin(other->gr_name).ok());
+
+  for (const std::string& path : {dir->admin_socket(), dir->path() + "/admin"}) {
+    struct stat st;
+    ASSERT_EQ(stat(path.c_str(), &st), 0);
+    EXPECT_EQ(st.st_gid, 1u) << path;
+    EXPECT_EQ(st.st_mode & 0007, 0u) << path;
+    EXPECT_NE(st.st_mode & 0040, 0u) << path;
+  }
+}
+
+TEST_F(RuntimeDirTest, WithoutTheGroupTheSocketStaysWithItsOwnersGroup) {
+  const auto dir = RuntimeDir::Open(root_, "HOST-x");
+  std::ofstream(dir->admin_socket()) << "stands in for a socket";
+
+  ASSERT_TRUE(dir->AdmitToAdmin("no-such-group").ok());
+
+  struct stat st;
+  ASSERT_EQ(stat(dir->admin_socket().c_str(), &st), 0);
+  EXPECT_EQ(st.st_gid, getegid());
+  EXPECT_EQ(st.st_mode & 0777, 0660u);
+}
+
+TEST_F(RuntimeDirTest, NobodyIsAdmittedToASocketThatIsNotThere) {
+  EXPECT_EQ(RuntimeDir::Open(root_, "HOST-x")->AdmitToAdmin("no-such-group").code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace
