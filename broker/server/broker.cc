@@ -1,10 +1,12 @@
 #include "broker/server/broker.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -20,6 +22,14 @@ namespace {
 
 constexpr size_t kMostPending = 256;  // connections that have not said who they are
 constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
+
+// All but what connections and gRPC may need: 1,024 descriptors, or half of them where there are few.
+int DescriptorsForSlots() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<int>::max();
+  const rlim_t most = std::min<rlim_t>(limit.rlim_cur, std::numeric_limits<int>::max());
+  return static_cast<int>(std::max(most / 2, most - std::min<rlim_t>(most, 1024)));
+}
 
 std::string Serialized(const v1::BrokerFrame& frame) { return frame.SerializeAsString(); }
 
@@ -40,25 +50,26 @@ Broker::Broker(const Options& options, const Policy& policy, Device& device, Eve
     : options_(options),
       loop_(loop),
       arbiter_(options.arbiter, policy),
-      worker_(device, {.made =
-                           [this](LeaseId lease, std::vector<MadeSlot> slots) {
-                             auto shared = std::make_shared<std::vector<MadeSlot>>(std::move(slots));
-                             loop_.Post([this, lease, shared] {
-                               const uint64_t count = shared->size();
-                               made_.Add(lease, std::move(*shared));
-                               Handle(event::Made{.lease = lease, .slots = count});
-                             });
-                           },
-                       .failed =
-                           [this](LeaseId lease, uint64_t slots, absl::Status error) {
-                             loop_.Post([this, lease, slots, error = std::move(error)] {
-                               Handle(event::MakeFailed{.lease = lease, .slots = slots, .error = error});
-                             });
-                           },
-                       .sampled =
-                           [this](absl::StatusOr<DeviceMemory> memory) {
-                             loop_.Post([this, memory = std::move(memory)] { Sampled(memory); });
-                           }}) {}
+      worker_(device, DescriptorsForSlots(),
+              {.made =
+                   [this](LeaseId lease, std::vector<MadeSlot> slots) {
+                     auto shared = std::make_shared<std::vector<MadeSlot>>(std::move(slots));
+                     loop_.Post([this, lease, shared] {
+                       const uint64_t count = shared->size();
+                       made_.Add(lease, std::move(*shared));
+                       Handle(event::Made{.lease = lease, .slots = count});
+                     });
+                   },
+               .failed =
+                   [this](LeaseId lease, uint64_t slots, absl::Status error) {
+                     loop_.Post([this, lease, slots, error = std::move(error)] {
+                       Handle(event::MakeFailed{.lease = lease, .slots = slots, .error = error});
+                     });
+                   },
+               .sampled =
+                   [this](absl::StatusOr<DeviceMemory> memory) {
+                     loop_.Post([this, memory = std::move(memory)] { Sampled(memory); });
+                   }}) {}
 
 Broker::~Broker() {
   loop_.Unwatch(listener_.get());

@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
 #include "common/base/status.h"
 
 namespace kvbroker {
@@ -16,8 +18,8 @@ constexpr uint64_t kPartExtents = 8;
 
 }  // namespace
 
-ExtentWorker::ExtentWorker(Device& device, Results results)
-    : device_(device), results_(std::move(results)), thread_([this] { Run(); }) {}
+ExtentWorker::ExtentWorker(Device& device, int descriptor_bound, Results results)
+    : device_(device), descriptor_bound_(descriptor_bound), results_(std::move(results)), thread_([this] { Run(); }) {}
 
 ExtentWorker::~ExtentWorker() {
   {
@@ -104,10 +106,19 @@ absl::StatusOr<MadeSlot> ExtentWorker::MakeSlot(const std::vector<Bytes>& planes
   for (const Bytes bytes : planes) {
     KVB_ASSIGN_OR_RETURN(Extent extent, Extent::Create(device_, bytes));
     KVB_ASSIGN_OR_RETURN(UniqueFd fd, extent.Export());
+    KVB_RETURN_IF_ERROR(CheckBound(fd.get()));
     slot.extents.push_back(std::move(extent));
     slot.fds.push_back(std::move(fd));
   }
   return slot;
+}
+
+absl::Status ExtentWorker::CheckBound(int fd) {
+  if (fd < descriptor_bound_) return absl::OkStatus();  // the kernel gives out the lowest number that is free
+  const absl::Status error = absl::ResourceExhaustedError(
+      absl::StrCat("slots that wait to be fetched have the ", descriptor_bound_, " descriptors that are for them"));
+  if (!std::exchange(warned_, true)) LogWarning(error.message(), "; a higher LimitNOFILE makes more at a time");
+  return error;
 }
 
 }  // namespace kvbroker

@@ -31,6 +31,9 @@ struct MadeSlot {
 // the first slots while the next are made. After each part, or look, about as much is let go of as a part makes:
 // neither waits for the other for longer than that.
 //
+// Descriptors of slots that nobody fetches are bounded: where their numbers reach the bound, slots fail for want of
+// descriptors (RESOURCE_EXHAUSTED) until others are fetched, and those above the bound are left to connections.
+//
 // Results are delivered on the worker's thread, in the order in which the device was used. Thread-safe.
 class ExtentWorker {
  public:
@@ -41,8 +44,8 @@ class ExtentWorker {
     std::function<void(absl::StatusOr<DeviceMemory>)> sampled;
   };
 
-  // `device` is not owned and must outlive this.
-  ExtentWorker(Device& device, Results results);
+  // `device` is not owned and must outlive this. The numbers of slots' descriptors stay below `descriptor_bound`.
+  ExtentWorker(Device& device, int descriptor_bound, Results results);
   // Drops what is still to be made, lets go of all it was given, and joins its thread.
   ~ExtentWorker();
 
@@ -65,8 +68,10 @@ class ExtentWorker {
   // Makes a part of the job; true where some of it is left.
   bool MakePart(MakeJob& job);
   absl::StatusOr<MadeSlot> MakeSlot(const std::vector<Bytes>& planes);
+  absl::Status CheckBound(int fd);
 
   Device& device_;  // Not owned; must outlive this.
+  const int descriptor_bound_;
   const Results results_;
 
   absl::Mutex mu_;
@@ -74,6 +79,8 @@ class ExtentWorker {
   std::deque<MadeSlot> garbage_ ABSL_GUARDED_BY(mu_);
   bool sample_queued_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+
+  bool warned_ = false;  // of too few descriptors; the thread's own
 
   std::thread thread_;  // Last: it uses all of the above.
 };

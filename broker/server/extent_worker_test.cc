@@ -1,6 +1,9 @@
 #include "broker/server/extent_worker.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -32,28 +35,29 @@ class ExtentWorkerTest : public ::testing::Test {
  protected:
   void Start() {
     worker_ = std::make_unique<ExtentWorker>(
-        device_, ExtentWorker::Results{
-                     .made =
-                         [this](LeaseId lease, std::vector<MadeSlot> slots) {
-                           if (lease == kHolds) {
-                             held_.Notify();
-                             return released_.WaitForNotification();
-                           }
-                           absl::MutexLock lock(&mu_);
-                           results_.push_back({.kind = Result::Kind::kMade, .lease = lease, .slots = slots.size()});
-                           std::move(slots.begin(), slots.end(), std::back_inserter(made_));
-                         },
-                     .failed =
-                         [this](LeaseId lease, uint64_t slots, absl::Status error) {
-                           absl::MutexLock lock(&mu_);
-                           results_.push_back({.kind = Result::Kind::kFailed, .lease = lease, .slots = slots});
-                           error_ = std::move(error);
-                         },
-                     .sampled =
-                         [this](absl::StatusOr<DeviceMemory> memory) {
-                           absl::MutexLock lock(&mu_);
-                           results_.push_back({.kind = Result::Kind::kSampled, .free = memory->free});
-                         }});
+        device_, descriptor_bound_,
+        ExtentWorker::Results{.made =
+                                  [this](LeaseId lease, std::vector<MadeSlot> slots) {
+                                    if (lease == kHolds) {
+                                      held_.Notify();
+                                      return released_.WaitForNotification();
+                                    }
+                                    absl::MutexLock lock(&mu_);
+                                    results_.push_back(
+                                        {.kind = Result::Kind::kMade, .lease = lease, .slots = slots.size()});
+                                    std::move(slots.begin(), slots.end(), std::back_inserter(made_));
+                                  },
+                              .failed =
+                                  [this](LeaseId lease, uint64_t slots, absl::Status error) {
+                                    absl::MutexLock lock(&mu_);
+                                    results_.push_back({.kind = Result::Kind::kFailed, .lease = lease, .slots = slots});
+                                    error_ = std::move(error);
+                                  },
+                              .sampled =
+                                  [this](absl::StatusOr<DeviceMemory> memory) {
+                                    absl::MutexLock lock(&mu_);
+                                    results_.push_back({.kind = Result::Kind::kSampled, .free = memory->free});
+                                  }});
   }
 
   // Waits until so many slots are made or have failed.
@@ -93,6 +97,7 @@ class ExtentWorkerTest : public ::testing::Test {
 
   const std::unique_ptr<HostDevice> host_ = *HostDevice::Open({.capacity = MiB(4), .granularity = KiB(4)});
   FaultDevice device_{*host_};
+  int descriptor_bound_ = std::numeric_limits<int>::max();
   absl::Notification held_;
   absl::Notification released_;
   absl::Mutex mu_;
@@ -149,6 +154,22 @@ TEST_F(ExtentWorkerTest, NothingIsKeptOfASlotThatFailedInOneOfItsPlanes) {
   AwaitSlots(1);
   EXPECT_EQ(results().back().kind, Result::Kind::kFailed);
   EXPECT_EQ(host_->Memory()->free, MiB(4));
+}
+
+TEST_F(ExtentWorkerTest, DescriptorsBeyondTheBoundAreLeftToOthersUntilSomeAreLetGoOf) {
+  descriptor_bound_ = UniqueFd(dup(0)).get() + 40;
+  Start();
+  worker_->Make(LeaseId(1), {KiB(4)}, 100);
+  AwaitSlots(100);
+  std::vector<MadeSlot> made = TakeMade();
+  EXPECT_LE(made.size(), 20u) << "2 descriptors each on the host device";
+  EXPECT_GE(made.size(), 10u);
+  for (const MadeSlot& slot : made) EXPECT_LT(slot.fds[0].get(), descriptor_bound_);
+
+  made.clear();
+  worker_->Make(LeaseId(1), {KiB(4)}, 10);
+  AwaitSlots(110);
+  EXPECT_THAT(TakeMade(), SizeIs(10));
 }
 
 TEST_F(ExtentWorkerTest, ALookShowsWhatWasMadeBeforeItAndNothingMadeAfterIt) {
