@@ -71,21 +71,32 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
     }
   }
   // What a client says it brought along must be there: nobody gets the device's capacity booked away by claiming it.
-  Bytes explained = ledger_.Books().present;
+  // What this process had already needs no proof; bytes that somebody let go of and that still show may be anybody's,
+  // who lost the connection while they were handed over.
+  Bytes own;
+  Bytes explained;
   for (const auto& [id, session] : ledger_.sessions()) {
-    if (Supersedes(hello, session)) explained -= ledger_.BooksOf(session).present;
+    const DeviceView::Books books = ledger_.BooksOf(session);
+    if (Supersedes(hello, session)) {
+      own += books.present;
+    } else {
+      explained += books.present - books.returned;
+    }
   }
-  const Bytes unexplained = MinusOrZero(MinusOrZero(device_.total(), device_.free()), explained);
-  if (held > unexplained) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the device shows ", ToString(unexplained), " in use that the broker does not know of, not ", ToString(held)));
+  const Bytes used = MinusOrZero(device_.total(), device_.free());
+  const Bytes possible = own + MinusOrZero(used, explained + own);
+  if (held > possible) {
+    return absl::FailedPreconditionError(absl::StrCat("the device shows ", ToString(possible),
+                                                      " in use that may be this process's, not ", ToString(held)));
   }
   return absl::OkStatus();
 }
 
 bool Arbiter::Supersedes(const event::Hello& hello, const SessionRecord& session) const {
-  return session.state == SessionState::kLost && session.process == hello.process && session.tenant == hello.tenant &&
-         session.instance == hello.instance;
+  if (session.process != hello.process || session.state == SessionState::kDraining) return false;
+  // A new connection may be seen before the end of the old one is, or the old one be kept open by a child.
+  if (session.id == hello.resumes) return true;
+  return session.state == SessionState::kLost && session.tenant == hello.tenant && session.instance == hello.instance;
 }
 
 void Arbiter::On(const event::Hello& hello) {
@@ -104,12 +115,10 @@ void Arbiter::On(const event::Hello& hello) {
   }
 
   // The same process anew: what it had in the session it lost, it has in this one or no more.
-  Bytes explained;
   for (auto& [id, old] : ledger_.sessions()) {
-    if (!Supersedes(hello, old)) continue;
-    explained += ledger_.BooksOf(old).present;
-    Drain(old, "its process came back as a new session");
+    if (Supersedes(hello, old)) Drain(old, "its process came back as a new session");
   }
+  const Bytes in_doubt = ledger_.Books().returned;
 
   const SessionId id(next_session_++);
   SessionRecord& session = ledger_.AddSession({.id = id,
@@ -131,7 +140,7 @@ void Arbiter::On(const event::Hello& hello) {
     admit.leases.push_back(lease.id());
   }
   Emit(std::move(admit));
-  device_.Adopted(MinusOrZero(ledger_.BooksOf(session).present, explained));
+  device_.Adopted(MinusOrZero(ledger_.BooksOf(session).present, in_doubt));
   Inform(absl::StrCat("session opened ", Describe(session), " uid=", session.process.uid, " engine='", session.engine,
                       "' held=", ledger_.ChargedTo(session).in_bytes()));
 }

@@ -87,7 +87,7 @@ class Arbiter {
   // As OpenLease, for a frame of the hand-over channel; the client is told where null is returned. But arenas are
   // closed on the control channel, and a frame that comes too late for one is nobody's fault.
   Lease* LeaseOfFrame(const SessionRecord& session, LeaseId id);
-  // Whether a Hello tells that this session's process lost it and comes anew.
+  // Whether a Hello tells that this session's process comes anew and has it no more.
   bool Supersedes(const event::Hello& hello, const SessionRecord& session) const;
 
   absl::Status CheckHello(const event::Hello& hello) const;

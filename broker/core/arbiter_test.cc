@@ -233,6 +233,60 @@ TEST_F(AdoptionTest, AnotherProcessDoesNotInheritALostSessionsMemory) {
   EXPECT_EQ(StateOf(old), SessionState::kLost);
 }
 
+TEST_F(AdoptionTest, AProcessReplacesTheSessionItNamesThoughItsConnectionSeemsToLive) {
+  const SessionId old = Open();
+  Activate(old, OpenArena(old), 10);
+  event::Hello hello = ComesBack({Held(1, 10)});
+  hello.resumes = old;
+
+  EXPECT_EQ(RefusalOf(hello), absl::StatusCode::kOk);
+
+  Look();
+  EXPECT_EQ(StateOf(old), SessionState::kGone);
+  EXPECT_EQ(Charged(), MiB(20));
+}
+
+TEST_F(AdoptionTest, AnotherProcessReplacesNothing) {
+  const SessionId old = Open();
+  Activate(old, OpenArena(old), 10);
+  event::Hello hello = ComesBack({}, 2);
+  hello.resumes = old;
+  EXPECT_EQ(RefusalOf(hello), absl::StatusCode::kOk);
+  EXPECT_EQ(StateOf(old), SessionState::kActive);
+}
+
+TEST_F(AdoptionTest, WhatLostSessionsGaveBackMeanwhileKeepsNobodyOut) {
+  const SessionId first = Open("a", 1);
+  const SessionId second = Open("a", 2);
+  Activate(first, OpenArena(first), 10);
+  Activate(second, OpenArena(second), 10);
+  Step(event::ConnectionLost{.session = first});
+  Step(event::ConnectionLost{.session = second});
+  free_ += MiB(8);  // 2 slots of each, and nobody to tell
+  Look();
+  EXPECT_EQ(RefusalOf(ComesBack({Held(1, 8)}, 1)), absl::StatusCode::kOk);
+  EXPECT_EQ(RefusalOf(ComesBack({Held(1, 8)}, 2)), absl::StatusCode::kOk);
+}
+
+TEST_F(AdoptionTest, ABatchThatArrivedAsTheConnectionBrokeIsAdoptedThoughAnotherWasCreditedWithIt) {
+  const SessionId neighbour = Open("b", 2);
+  const LeaseId lease = OpenArena(neighbour);
+  Activate(neighbour, lease, 3);
+  Want(neighbour, 0);
+  Step(event::Released{.session = neighbour, .lease = lease, .total = 3});
+  const SessionId lost = Open();
+  const LeaseId sent = OpenArena(lost);
+  Want(lost, 3);
+  Make(sent, 3);
+  Fetch(lost, sent);
+  Step(event::ConnectionLost{.session = lost});
+  free_ += MiB(6);  // the neighbour's
+  Look();
+  ASSERT_EQ(StateOf(lost), SessionState::kGone) << "the newest is credited first";
+
+  EXPECT_EQ(RefusalOf(ComesBack({Held(1, 3)})), absl::StatusCode::kOk);
+}
+
 TEST_F(AdoptionTest, AClaimOfReturnAfterAdoptionWaitsForTheDevice) {
   free_ -= MiB(20);
   Look();

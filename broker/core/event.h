@@ -43,6 +43,7 @@ struct Hello {
   std::string device_uuid;  // empty: any
   std::string engine;
   std::vector<Held> held;
+  SessionId resumes;  // the session of this epoch that it had before; empty: none
 };
 
 struct ArenaOpen {
