@@ -18,7 +18,10 @@ namespace kvbroker {
 namespace {
 
 // One batch is mapped here while the broker makes the next: small enough to overlap, large enough to be few.
-constexpr uint32_t kFetchExtents = 16;
+constexpr uint32_t kFetchExtents = 32;
+
+// Handles and descriptors that wait to be let go of.
+constexpr size_t kMostUsedExtents = 512;
 
 // Voluntary returns: at most 200 extents a second, ten at a time (a return costs the device's own work 27 µs each, and
 // less in batches).
@@ -124,10 +127,19 @@ void SessionWorker::Run() {
     ShareTarget();
     for (const auto& [id, arena] : arenas_) Tend(*arena);
     if (broken_.has_value()) Disconnected(*std::exchange(broken_, std::nullopt));
-    // Off the path: closing and releasing have slow tails, and nobody waits any more.
-    used_extents_.clear();
-    used_fds_.clear();
+    // Off the path: closing and releasing have slow tails. While a batch is on its way it goes before them.
+    if (!Fetching() || used_extents_.size() > kMostUsedExtents) {
+      used_extents_.clear();
+      used_fds_.clear();
+    }
   }
+}
+
+bool SessionWorker::Fetching() const {
+  return std::any_of(arenas_.begin(), arenas_.end(), [](const auto& entry) {
+    absl::MutexLock lock(&entry.second->mu_);
+    return entry.second->books_.fetching;
+  });
 }
 
 void SessionWorker::Wait() {

@@ -66,6 +66,7 @@ class SessionWorker {
   // --- Everything below is the worker thread's, but for the inbox.
   void Run();
   void Wait();
+  bool Fetching() const;
   void Do(Task task) ABSL_LOCKS_EXCLUDED(mu_);
   void TakeInbox() ABSL_LOCKS_EXCLUDED(mu_);
 

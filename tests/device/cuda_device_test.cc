@@ -216,9 +216,12 @@ TEST_F(CudaDeviceGpuTest, MappingAloneHoldsTheMemory) {
 TEST_F(CudaDeviceGpuTest, WhatTheImporterHoldsAloneIsItsOwn) {
   const Bytes before = device().Memory()->used_by_caller;
   if (before.IsZero()) GTEST_SKIP() << "the driver does not tell what this process uses";
-  const auto fd = server_->Create(GiB(1));
+  auto fd = server_->Create(GiB(1));
   ASSERT_TRUE(fd.ok()) << fd.status();
   const Extent extent = Import(*fd, GiB(1));
+  const auto window = Window::Open(device(), GiB(1), extent.raw());
+  ASSERT_TRUE(window.ok()) << window.status();
+  fd->Reset();
   ASSERT_TRUE(server_->ReleaseAll().ok());
   EXPECT_GE(device().Memory()->used_by_caller + kSlack, before + GiB(1));
 }

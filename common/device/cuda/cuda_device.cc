@@ -144,8 +144,10 @@ absl::StatusOr<DeviceMemory> CudaDevice::Memory() {
   const Bytes used_by_caller = nvml->UsedBy(getpid());
   absl::MutexLock lock(&mu_);
   // NVML counts an extent as its maker's until another process has imported it.
-  return DeviceMemory{
-      .total = memory.total, .free = memory.free, .used_by_caller = MinusOrZero(used_by_caller, made_bytes_)};
+  // What the driver keeps for itself (some 600 MiB on a large GPU) is nobody's use: total is what there is to share.
+  return DeviceMemory{.total = memory.used + memory.free,
+                      .free = memory.free,
+                      .used_by_caller = MinusOrZero(used_by_caller, made_bytes_)};
 }
 
 absl::StatusOr<RawExtent> CudaDevice::Create(Bytes bytes) {
@@ -175,8 +177,12 @@ absl::StatusOr<RawExtent> CudaDevice::Import(int fd, Bytes bytes) {
   KVB_RETURN_IF_ERROR(CheckIsOfTheDriver(fd));
   CUmemGenericAllocationHandle handle;
   void* const os_handle = reinterpret_cast<void*>(static_cast<uintptr_t>(fd));
-  KVB_RETURN_IF_ERROR(CudaStatus(api_.mem_import(&handle, os_handle, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR),
-                                 "cuMemImportFromShareableHandle", " of descriptor ", fd));
+  const CUresult imported = api_.mem_import(&handle, os_handle, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR);
+  // Seen for a descriptor of the driver's that nothing was exported to.
+  if (imported == CUDA_ERROR_UNKNOWN) {
+    return absl::InvalidArgumentError(absl::StrCat("descriptor ", fd, " is no extent: the driver does not know it"));
+  }
+  KVB_RETURN_IF_ERROR(CudaStatus(imported, "cuMemImportFromShareableHandle", " of descriptor ", fd));
   absl::Cleanup release = [this, handle] { api_.mem_release(handle); };
   KVB_RETURN_IF_ERROR(CheckPlace(handle, fd));
   std::move(release).Cancel();
