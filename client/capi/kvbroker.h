@@ -9,9 +9,11 @@
  *   kvb_session* session;
  *   if (kvb_session_open(&sc, &session) != KVB_OK) die(kvb_last_error());
  *   uint64_t extents[] = {8 << 20};
- *   kvb_arena_config ac = {.size = sizeof(ac), .planes = 1, .extent_bytes = extents, .slots = 1024, .low = 2, .high =
- * 8}; kvb_arena* arena; if (kvb_arena_create(session, &ac, &arena) != KVB_OK) die(kvb_last_error()); uint64_t slot; if
- * (kvb_arena_wait(arena, 1, KVB_SECOND) == KVB_OK && kvb_arena_take(arena, &slot) == KVB_OK) use(slot);
+ *   kvb_arena_config ac = {.size = sizeof(ac), .planes = 1, .extent_bytes = extents, .slots = 1024, .low = 2, .high = 8};
+ *   kvb_arena* arena;
+ *   if (kvb_arena_create(session, &ac, &arena) != KVB_OK) die(kvb_last_error());
+ *   uint64_t slot;
+ *   if (kvb_arena_wait(arena, 1, KVB_SECOND) == KVB_OK && kvb_arena_take(arena, &slot) == KVB_OK) use(slot);
  *
  * Units. Memory is in bytes, time in nanoseconds, growth in slots, unless said otherwise.
  *
