@@ -1,0 +1,348 @@
+#include "tests/sim/sim_client.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kvbroker::sim {
+
+SimClient::SimClient(World& world, const Traits& traits, int64_t pid, std::string tenant)
+    : world_(world), traits_(traits), pid_(pid), tenant_(std::move(tenant)) {}
+
+void SimClient::Start() { ThinkAgain(); }
+
+void SimClient::ThinkAgain() {
+  world_.timeline.After(world_.rng.UpTo(traits_.thinks) + absl::Microseconds(1), [this] {
+    if (!alive_) return;
+    ThinkAgain();
+    if (!frozen_) Think();
+  });
+}
+
+// ---------------------------------------------------------------- what it does
+
+void SimClient::Think() {
+  Rng& rng = world_.rng;
+  if (connection_ == nullptr && world_.timeline.now() < not_before_) return;
+  if (connection_ == nullptr) return Connect();
+  if (!session_.has_value() || leaving_) return;
+  if (calm_) {
+    if (arenas_.empty()) OpenArena();
+    return;
+  }
+  if (rng.Chance(traits_.dies)) return Die(rng.Chance(traits_.leaves_a_child));
+  if (poisoned_) return;
+  if (rng.Chance(traits_.disconnects)) return Disconnect();
+  if (rng.Chance(traits_.freezes)) {
+    frozen_ = true;
+    return world_.timeline.After(rng.UpTo(absl::Seconds(5)), [this] { Thaw(); });
+  }
+  if (rng.Chance(traits_.is_poisoned)) {
+    poisoned_ = true;
+    return SendMessage(event::Poisoned{.session = session(), .error = "poisoned"});
+  }
+  if (rng.Chance(traits_.leaves)) {
+    DropEverything();
+    leaving_ = true;
+    return SendMessage(event::Goodbye{.session = session()});
+  }
+  Arena* arena = AnyArena();
+  if (arena == nullptr || rng.Chance(3)) return OpenArena();
+  if (!arena->lease) return;
+  switch (rng.Below(8)) {
+    case 0:
+      if (rng.Chance(20)) return CloseArena(arena->description.id);
+      [[fallthrough]];
+    case 1:
+    case 2:
+      return GiveBack(*arena, rng.Below(arena->mapped.size() + 1));
+    default: {
+      const uint64_t want = rng.Below(arena->description.slots + 1);
+      WantMore(*arena, want, rng.Chance(80) ? 0 : rng.Below(want + 2));
+      if (rng.Chance(50)) GiveBack(*arena, arena->mapped.size() - std::min<uint64_t>(want, arena->mapped.size()));
+    }
+  }
+}
+
+event::Hello SimClient::Greeting() {
+  event::Hello hello = {
+      .process = {.pid = pid_, .start_time = 1}, .tenant = tenant_, .engine = "sim", .resumes = before_};
+  for (auto& [id, arena] : arenas_) hello.held.push_back({arena.description, arena.mapped.size()});
+  return hello;
+}
+
+void SimClient::Connect() {
+  connection_ = world_.connect(*this);
+  event::Hello hello = Greeting();
+  hello.connection = connection_->id;
+  SendFrame(hello);
+}
+
+void SimClient::Disconnect() {
+  const ConnectionPtr connection = connection_;
+  connection->frames_up.Send([world = &world_, connection] {
+    if (connection->session && !connection->closed_by_broker) {
+      world->arrive(connection, event::ConnectionLost{.session = connection->session});
+    }
+  });
+  Closed();
+}
+
+void SimClient::OpenArena() {
+  if (arenas_.size() >= 3) return;
+  const ArenaId id(next_arena_++);
+  Arena& arena = arenas_[id];
+  arena.description = {.id = id,
+                       .planes = std::vector<Bytes>(world_.rng.Between(1, 3), MiB(2) * world_.rng.Between(1, 2)),
+                       .slots = world_.rng.Between(1, 40)};
+  for (const Bytes plane : arena.description.planes) arena.slot += plane;
+  SendMessage(event::ArenaOpen{.session = session(), .arena = arena.description});
+}
+
+void SimClient::CloseArena(ArenaId id) {
+  Arena& arena = arenas_.at(id);
+  LetGo(arena.mapped);
+  LetGo(arena.importing);
+  arenas_.erase(id);
+  SendMessage(event::ArenaClose{.session = session(), .arena = id});
+}
+
+void SimClient::WantMore(Arena& arena, uint64_t slots, uint64_t min_useful) {
+  arena.want = slots;
+  arena.min_useful = min_useful;
+  arena.revision = ++revision_;
+  const event::Want want = {.session = session(),
+                            .arena = arena.description.id,
+                            .revision = arena.revision,
+                            .slots = slots,
+                            .min_useful = min_useful};
+  SendMessage(want);
+  if (world_.rng.Chance(traits_.repeats) && arena.revision > 1) {
+    event::Want stale = want;
+    stale.revision = world_.rng.Below(arena.revision);
+    stale.slots = world_.rng.Below(arena.description.slots + 1);
+    SendMessage(stale);
+  }
+}
+
+void SimClient::GiveBack(Arena& arena, uint64_t slots) {
+  if (slots == 0) return;
+  std::vector<Slot> gone(arena.mapped.end() - static_cast<std::ptrdiff_t>(slots), arena.mapped.end());
+  arena.mapped.resize(arena.mapped.size() - slots);
+  LetGo(gone);
+  arena.released += slots;
+  SayReleased(arena);
+}
+
+void SimClient::SayReleased(const Arena& arena) {
+  world_.timeline.After(world_.rng.UpTo(traits_.thinks), [this, lease = arena.lease, connection = connection_] {
+    const Arena* now = FindArena(lease);
+    if (!alive_ || connection != connection_ || now == nullptr) return;
+    SendMessage(event::Released{.session = session(), .lease = lease, .total = now->released});
+  });
+}
+
+void SimClient::Fetch(Arena& arena, BatchId confirm) {
+  const bool more = !arena.fetching && !arena.nothing_to_fetch && arena.importing.empty() && arena.unfetched() > 0;
+  if (more) {
+    arena.fetching = true;
+    arena.heard_since_fetch = false;
+    SendFrame(event::Fetch{.session = session(),
+                           .lease = arena.lease,
+                           .max_slots = world_.rng.Chance(50) ? UINT64_MAX : world_.rng.Between(1, 8),
+                           .confirm = confirm});
+  } else if (confirm) {
+    SendFrame(event::Confirm{.session = session(), .lease = arena.lease, .batch = confirm});
+  }
+}
+
+void SimClient::SendFrame(Event event) {
+  if (connection_ == nullptr) return;
+  const auto send = [&] {
+    connection_->frames_up.Send([world = &world_, c = connection_, event] {
+      if (!c->closed_by_broker) world->arrive(c, event);
+    });
+  };
+  send();
+  if (std::holds_alternative<event::Confirm>(event) && world_.rng.Chance(traits_.repeats)) send();
+}
+
+void SimClient::SendMessage(Event event) {
+  if (connection_ == nullptr) return;
+  const auto send = [&] {
+    connection_->messages_up.Send([world = &world_, c = connection_, event] { world->arrive(c, event); });
+  };
+  send();
+  const bool repeatable = std::holds_alternative<event::Want>(event) || std::holds_alternative<event::Released>(event);
+  if (repeatable && world_.rng.Chance(traits_.repeats)) send();
+}
+
+void SimClient::Die(bool child) {
+  if (!std::exchange(alive_, false)) return;
+  for (const Waiting& waiting : std::exchange(inbox_, {})) waiting.lost();
+  if (connection_ != nullptr && !child) Disconnect();
+  // The driver takes its time over the memory of the dead, and a child keeps it.
+  world_.timeline.After(world_.rng.UpTo(child ? absl::Seconds(5) : absl::Milliseconds(200)),
+                        [this] { EndOfProcess(); });
+  world_.died(*this);
+}
+
+void SimClient::CalmDown() {
+  calm_ = true;
+  if (poisoned_) Die();
+  Thaw();
+}
+
+void SimClient::Thaw() {
+  frozen_ = false;
+  while (!inbox_.empty() && !frozen_ && alive_) {
+    const Waiting waiting = std::move(inbox_.front());
+    inbox_.pop_front();
+    (waiting.connection == connection_ ? waiting.task : waiting.lost)();
+  }
+}
+
+void SimClient::LetGo(std::vector<Slot>& slots) {
+  for (const Slot slot : slots) world_.device.LetGo(slot);
+  slots.clear();
+}
+
+void SimClient::DropEverything() {
+  for (auto& [id, arena] : arenas_) {
+    LetGo(arena.mapped);
+    LetGo(arena.importing);
+  }
+  arenas_.clear();
+}
+
+void SimClient::Bring(uint64_t slots) {
+  const ArenaId id(next_arena_++);
+  Arena& arena = arenas_[id];
+  arena.description = {.id = id, .planes = {MiB(2)}, .slots = slots + 5};
+  arena.slot = MiB(2);
+  for (uint64_t i = 0; i < slots; ++i) {
+    if (const std::optional<Slot> slot = world_.device.Create(arena.slot, false)) arena.mapped.push_back(*slot);
+  }
+}
+
+SimClient::Arena* SimClient::FindArena(LeaseId lease) {
+  for (auto& [id, arena] : arenas_) {
+    if (lease && arena.lease == lease) return &arena;
+  }
+  return nullptr;
+}
+
+SimClient::Arena* SimClient::AnyArena() {
+  if (arenas_.empty()) return nullptr;
+  return &std::next(arenas_.begin(), static_cast<std::ptrdiff_t>(world_.rng.Below(arenas_.size())))->second;
+}
+
+// ---------------------------------------------------------------- what arrives
+
+void SimClient::Arrive(const ConnectionPtr& connection, Timeline::Task task, Timeline::Task lost) {
+  if (!alive_ || connection != connection_) return lost();
+  if (frozen_) return inbox_.push_back({connection, std::move(task), std::move(lost)});
+  task();
+}
+
+void SimClient::Welcome(const effect::Admit& admit) {
+  session_ = admit.session;
+  before_ = admit.session;
+  auto lease = admit.leases.begin();
+  for (auto& [id, arena] : arenas_) {
+    const uint64_t held = arena.mapped.size();
+    arena = {.description = arena.description,
+             .slot = arena.slot,
+             .lease = *lease++,
+             .granted = held,
+             .received = held,
+             .mapped = std::move(arena.mapped)};
+  }
+}
+
+void SimClient::Refused() {
+  Closed();
+  not_before_ = world_.timeline.now() + absl::Milliseconds(500);
+  if (world_.rng.Chance(20) && !calm_) DropEverything();
+}
+
+void SimClient::Opened(const effect::TellArenaOpened& opened) {
+  const auto it = arenas_.find(opened.arena);
+  if (it == arenas_.end()) return;
+  it->second.lease = opened.lease;
+  WantMore(it->second, world_.rng.Below(it->second.description.slots + 1), 0);
+}
+
+void SimClient::Granted(const effect::TellGrant& grant) {
+  Arena* arena = FindArena(grant.lease);
+  if (arena == nullptr) return;
+  arena->granted = std::max(arena->granted, grant.total);
+  arena->nothing_to_fetch = false;
+  arena->heard_since_fetch = true;
+  Fetch(*arena, BatchId());
+}
+
+void SimClient::Revoked(const effect::TellRevoke& revoke) {
+  Arena* arena = FindArena(revoke.lease);
+  if (arena == nullptr) return;
+  arena->revoked = std::max(arena->revoked, revoke.total);
+  Fetch(*arena, BatchId());  // what is left beside a batch that was not imported
+}
+
+void SimClient::Aim(const effect::TellTarget& target) {
+  if (!target.max.has_value()) return;
+  Bytes left = *target.max;
+  for (auto& [id, arena] : arenas_) {
+    const uint64_t most = left / arena.slot;
+    if (arena.want > most && arena.lease) WantMore(arena, most, 0);
+    if (arena.mapped.size() > most) GiveBack(arena, arena.mapped.size() - most);
+    left = MinusOrZero(left, arena.slot * arena.mapped.size());
+  }
+}
+
+void SimClient::Handles(const effect::HandOver& batch, std::vector<Slot> slots) {
+  Arena* arena = FindArena(batch.lease);
+  if (arena == nullptr) return LetGo(slots);
+  arena->fetching = false;
+  if (slots.empty()) {
+    // That was so when it was answered: a Grant on the other channel may have come since.
+    arena->nothing_to_fetch = !arena->heard_since_fetch;
+    return Fetch(*arena, BatchId());
+  }
+  if (world_.rng.Chance(traits_.nacks)) {
+    LetGo(slots);
+    return SendFrame(event::Nack{.session = session(), .lease = batch.lease, .batch = batch.batch, .error = "nack"});
+  }
+  arena->received += slots.size();
+  arena->importing.insert(arena->importing.end(), slots.begin(), slots.end());
+  Imported(arena->description.id, batch, connection_);
+}
+
+void SimClient::Imported(ArenaId id, const effect::HandOver& batch, const ConnectionPtr& connection) {
+  world_.timeline.After(world_.rng.UpTo(traits_.imports), [this, id, batch, connection] {
+    Arena* arena = FindArena(batch.lease);
+    if (!alive_ || connection != connection_ || arena == nullptr || arena->description.id != id) return;
+    if (frozen_) return Imported(id, batch, connection);
+    arena->mapped.insert(arena->mapped.end(), arena->importing.begin(), arena->importing.end());
+    arena->importing.clear();
+    Fetch(*arena, batch.batch);
+  });
+}
+
+void SimClient::Closed() {
+  connection_.reset();
+  session_.reset();
+  leaving_ = false;
+  for (auto it = arenas_.begin(); it != arenas_.end();) {
+    Arena& arena = it->second;
+    // What has just arrived is kept, or not.
+    if (world_.rng.Chance(50))
+      arena.mapped.insert(arena.mapped.end(), arena.importing.begin(), arena.importing.end());
+    else
+      LetGo(arena.importing);
+    arena.importing.clear();
+    arena.lease = LeaseId();
+    it = arena.mapped.empty() ? arenas_.erase(it) : std::next(it);
+  }
+}
+
+}  // namespace kvbroker::sim
