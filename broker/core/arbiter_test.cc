@@ -747,6 +747,36 @@ TEST_F(StarvedTest, RetriesLeaveRoomForWhatIsBeingMade) {
   EXPECT_EQ(All<effect::MakeExtents>(Look())[0].slots, 1u) << "3 of 4 are being made already";
 }
 
+TEST_F(StarvedTest, RetriesLeaveRoomForWhatNobodyWaitsForAnyMore) {
+  Want(session_, 5);
+  FailToMake(lease_, 2);
+  Want(session_, 2);  // of 3 that are being made 1 is still wanted, of the starved none
+  Want(session_, 4);
+  FailToMake(lease_, 2);
+  free_ = MiB(8);
+  const auto made = All<effect::MakeExtents>(Look());
+  uint64_t slots = 0;
+  for (const auto& make : made) slots += make.slots;
+  EXPECT_EQ(Row(session_).in_flight, MiB(8));
+  EXPECT_LE(slots, 1u);
+}
+
+TEST_F(StarvedTest, RetriesShareTheRoom) {
+  const SessionId other = Open("b", 2);
+  const LeaseId lease = OpenArena(other);
+  Want(session_, 5);
+  Want(other, 5);
+  FailToMake(lease_, 5);
+  FailToMake(lease, 5);
+  free_ = MiB(12);
+
+  const auto made = All<effect::MakeExtents>(Look());
+
+  ASSERT_EQ(made.size(), 2u);
+  EXPECT_EQ(made[0].slots, 5u);
+  EXPECT_EQ(made[1].slots, 1u);
+}
+
 TEST_F(StarvedTest, AnOddFailureIsToldToTheOperator) {
   Want(session_, 5);
   EXPECT_FALSE(Has<effect::Note>(FailToMake(lease_, 1)));

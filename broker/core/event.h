@@ -147,8 +147,8 @@ struct SetLimit {
 }  // namespace event
 
 using Event = std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, event::Want, event::Fetch, event::Confirm,
-                           event::Nack, event::Released, event::Remark, event::Unsupported, event::Poisoned, event::Goodbye,
-                           event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed,
+                           event::Nack, event::Released, event::Remark, event::Unsupported, event::Poisoned,
+                           event::Goodbye, event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed,
                            event::DeviceSample, event::SetLimit>;
 
 }  // namespace kvbroker

@@ -59,7 +59,7 @@ struct BrokerReport {
   Bytes returned;  // of which: let go of, not yet seen as free
   Bytes used_by_others;
   Bytes used_by_broker;  // its process's own share; not known to the core
-  Bytes waiting;  // wanted, allowed by the limits, not granted
+  Bytes waiting;         // wanted, allowed by the limits, not granted
   BrokerCounters counters;
   std::vector<Tenant> tenants;
   std::vector<Session> sessions;

@@ -112,6 +112,19 @@ TEST(FirstComePolicyTest, TheLargestSessionOfATenantGivesBackFirst) {
   EXPECT_EQ(plan.targets[1].max, MiB(6));
 }
 
+TEST(FirstComePolicyTest, TheLeasesOfATenantShareItsLimit) {
+  PolicySnapshot snapshot{.available = MiB(40), .capacity = MiB(40)};
+  snapshot.tenants.push_back({.name = "a", .limit = MiB(10)});
+  snapshot.leases.push_back({.id = LeaseId(1), .slot = MiB(2), .wanted = 3, .waiting_since = 1});
+  snapshot.leases.push_back({.id = LeaseId(2), .slot = MiB(2), .wanted = 9, .waiting_since = 2});
+
+  const PolicyPlan plan = FirstComePolicy().Plan(snapshot);
+
+  ASSERT_EQ(plan.grants.size(), 2u);
+  EXPECT_EQ(plan.grants[0].slots, 3u);
+  EXPECT_EQ(plan.grants[1].slots, 2u);
+}
+
 TEST(FirstComePolicyTest, WhatIsOnItsWayBackIsNotAskedForAgain) {
   PolicySnapshot snapshot{.available = Bytes()};
   snapshot.tenants.push_back({.name = "a", .limit = MiB(10), .charged = MiB(16), .returned = MiB(6)});

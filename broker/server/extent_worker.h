@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
 #include "common/base/unique_fd.h"
@@ -28,8 +29,8 @@ struct MadeSlot {
 
 // The one thread that calls the device for the broker: creates and exports extents, releases them, looks at the memory.
 // Slow calls happen here and nowhere else. Making comes in parts, turn by turn between leases, so that a client maps
-// the first slots while the next are made. After each part, or look, about as much is let go of as a part makes:
-// neither waits for the other for longer than that.
+// the first slots while the next are made. What is to be let go of rests for some milliseconds; then, after each
+// part or look, about as much is let go of as a part makes: neither waits for the other for longer than that.
 //
 // Descriptors of slots that nobody fetches are bounded: where their numbers reach the bound, slots fail for want of
 // descriptors (RESOURCE_EXHAUSTED) until others are fetched, and those above the bound are left to connections.
@@ -77,6 +78,7 @@ class ExtentWorker {
   absl::Mutex mu_;
   std::deque<Job> jobs_ ABSL_GUARDED_BY(mu_);
   std::deque<MadeSlot> garbage_ ABSL_GUARDED_BY(mu_);
+  absl::Time garbage_due_ ABSL_GUARDED_BY(mu_);
   bool sample_queued_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 
