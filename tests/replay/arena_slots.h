@@ -24,7 +24,7 @@ class ArenaSlots : public SlotSource {
   uint64_t ready() const override { return arena_.stats().ready; }
   std::optional<uint64_t> Take() override { return arena_.Take(); }
   absl::Status Return(uint64_t slot) override { return arena_.Return(slot); }
-  absl::Status Want(uint64_t slots, uint64_t min_useful) override { return arena_.SetWant(slots, min_useful); }
+  absl::Status Want(uint64_t slots, uint64_t min_new) override { return arena_.SetWant(slots, min_new); }
 
  private:
   Arena& arena_;  // Not owned.

@@ -86,9 +86,13 @@ uint64_t BlockPool::MissingSlots(uint64_t blocks) const {
 absl::Status BlockPool::Need(uint64_t blocks, uint64_t first) {
   const uint64_t missing = MissingSlots(blocks);
   const uint64_t wanted = missing == 0 ? 0 : std::min(source_.slots(), slots_taken() + missing);
-  if (wanted == wanted_) return absl::OkStatus();
+  const uint64_t lacking = MissingSlots(first);
+  const uint64_t ready = source_.ready();
+  const uint64_t min_new = wanted == 0 || lacking <= ready ? 0 : std::min(lacking - ready, wanted);
+  if (wanted == wanted_ && min_new == min_new_) return absl::OkStatus();
   wanted_ = wanted;
-  return source_.Want(wanted, wanted == 0 ? 0 : std::min(wanted, slots_taken() + MissingSlots(first)));
+  min_new_ = min_new;
+  return source_.Want(wanted, min_new);
 }
 
 }  // namespace kvbroker::replay

@@ -54,8 +54,8 @@ class SlotSource {
   virtual std::optional<uint64_t> Take() = 0;
   // Gives a taken slot back.
   virtual absl::Status Return(uint64_t slot) = 0;
-  // The pool could use `slots` in all, and `min_useful` would already help. 0: no more than it has.
-  virtual absl::Status Want(uint64_t slots, uint64_t min_useful) = 0;
+  // The pool could use `slots` in all; fewer than `min_new` more would help nobody. 0: no more than it has.
+  virtual absl::Status Want(uint64_t slots, uint64_t min_new) = 0;
 };
 
 // A block of KV cache in a taken slot.
@@ -78,6 +78,8 @@ class BlockPool {
   const BlockLayout& layout() const { return layout_; }
   uint64_t blocks_in_use() const { return in_use_; }
   uint64_t free_blocks() const { return slots_.size() * layout_.blocks_per_slot() - in_use_; }
+  // That Take would find now: free ones, and those of slots that are ready.
+  uint64_t available_blocks() const { return free_blocks() + source_.ready() * layout_.blocks_per_slot(); }
   uint64_t slots_taken() const { return slots_.size(); }
   // Could a request of so many blocks ever be held?
   bool CouldHold(uint64_t blocks) const { return layout_.SlotsFor(blocks) <= source_.slots(); }
@@ -108,7 +110,8 @@ class BlockPool {
   std::map<uint64_t, Slot> slots_;  // taken
   std::set<uint64_t> partly_free_;  // of which some block is free
   uint64_t in_use_ = 0;
-  uint64_t wanted_ = 0;  // as told to the source
+  uint64_t wanted_ = 0;  // as told to the source, and the least that helps
+  uint64_t min_new_ = 0;
 };
 
 }  // namespace kvbroker::replay

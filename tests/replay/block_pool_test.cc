@@ -78,12 +78,13 @@ TEST_F(BlockPoolTest, WantsWhatIsMissingAndNothingOnceItIsThere) {
   slots_.Add(1);
   const std::vector<Block> blocks = Take(3);
   ASSERT_TRUE(pool_.Need(10, 4).ok());
-  EXPECT_EQ(slots_.wanted(), 1 + 3u);      // one of ten blocks is free, nine fill three slots
-  EXPECT_EQ(slots_.min_useful(), 1 + 1u);  // the first needs three more blocks
+  EXPECT_EQ(slots_.wanted(), 1 + 3u);  // one of ten blocks is free, nine fill three slots
+  EXPECT_EQ(slots_.min_new(), 1u);     // the first needs three more blocks
   ASSERT_TRUE(pool_.Need(1, 1).ok());
   EXPECT_EQ(slots_.wanted(), 0u);
   ASSERT_TRUE(pool_.Need(1000, 1).ok());
   EXPECT_EQ(slots_.wanted(), slots_.slots());
+  EXPECT_EQ(slots_.min_new(), 0u) << "one block is free";
 }
 
 TEST_F(BlockPoolTest, KnowsWhatItCouldNeverHold) {

@@ -21,7 +21,7 @@ class EndlessSlots : public SlotSource {
     returned_.insert(slot);
     return absl::OkStatus();
   }
-  absl::Status Want(uint64_t slots, uint64_t min_useful) override { return absl::OkStatus(); }
+  absl::Status Want(uint64_t slots, uint64_t min_new) override { return absl::OkStatus(); }
 
  private:
   uint64_t next_ = 0;

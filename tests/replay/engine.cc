@@ -101,8 +101,21 @@ absl::Status Engine::Advance(absl::Duration now) {
 
 absl::Status Engine::PreemptIfStuck(absl::Duration now) {
   if (stalled_ == 0 || now - last_progress_ < options_.preempt_after) return absl::OkStatus();
-  ++counts_.preemptions;
   last_progress_ = now;
+  do {
+    KVB_RETURN_IF_ERROR(PreemptYoungest(now));
+  } while (!running_.empty() && pool_.available_blocks() < stalled_);
+  if (running_.empty()) {
+    // Alone and stuck: another engine has what is missing, and may be as stuck. Both would take back at once what they
+    // have just given; different pauses let one of them through.
+    const double share = static_cast<double>(random_() >> 11) * 0x1p-53;
+    admit_after_ = now + options_.preempt_after * (0.5 + share);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::PreemptYoungest(absl::Duration now) {
+  ++counts_.preemptions;
   Sequence youngest = std::move(running_.back());
   running_.pop_back();
   KVB_RETURN_IF_ERROR(Release(absl::MakeSpan(&youngest, 1)));
@@ -110,12 +123,6 @@ absl::Status Engine::PreemptIfStuck(absl::Duration now) {
   EndWait(youngest.waits_since, now);
   queue_.push_front(std::move(youngest));
   head_waits_since_.reset();
-  if (running_.empty()) {
-    // Alone and stuck: another engine has what is missing, and may be as stuck. Both would take back at once what they
-    // have just given; different pauses let one of them through.
-    const double share = static_cast<double>(random_() >> 11) * 0x1p-53;
-    admit_after_ = now + options_.preempt_after * (0.5 + share);
-  }
   return absl::OkStatus();
 }
 

@@ -18,7 +18,7 @@ namespace kvbroker::replay {
 
 struct EngineOptions {
   uint64_t max_batch = 1024;  // requests running at once
-  // So long without any progress, while some request waits for a block: the youngest is preempted.
+  // So long without any progress, while some request waits for a block: the youngest are preempted.
   absl::Duration preempt_after = absl::Milliseconds(250);
   uint64_t seed = 1;  // of the patterns
 };
@@ -26,7 +26,8 @@ struct EngineOptions {
 // A language-model engine as the memory sees it, in steps: requests are admitted first come first served once there are
 // blocks for their whole prompt, which is one step's work; then each gets one token a step, and a further block where
 // its last one is full. A request that needs a block and gets none stands still while others run. Where nothing moves
-// at all, the youngest is preempted: its blocks are freed, and it starts over later with the tokens it had.
+// at all, the youngest are preempted until the others can move: their blocks are freed, and they start over later with
+// the tokens they had.
 //
 // Every block is filled with its own pattern when it is taken and verified when it is freed.
 //
@@ -88,6 +89,7 @@ class Engine {
   absl::Status Admit(absl::Duration now);
   absl::Status Advance(absl::Duration now);
   absl::Status PreemptIfStuck(absl::Duration now);
+  absl::Status PreemptYoungest(absl::Duration now);
   absl::Status SayNeed(absl::Duration now);
 
   // Could the sequence take one more token?

@@ -81,7 +81,7 @@ TEST_F(EngineTest, WantsWhatRunningAndQueuedRequestsLack) {
   Start({{absl::ZeroDuration(), 8, 8}, {absl::ZeroDuration(), 16, 8}});
   Step(2);
   EXPECT_EQ(slots_.wanted(), 1 + 3u) << "a block to grow and four of the queued prompt: five blocks, three slots";
-  EXPECT_EQ(slots_.min_useful(), 1 + 1u);
+  EXPECT_EQ(slots_.min_new(), 1u);
   slots_.Add(7);
   Step(30);
   EXPECT_TRUE(engine_->finished());
@@ -101,6 +101,16 @@ TEST_F(EngineTest, PreemptsTheYoungestWhereNothingMovesAndFinishesAll) {
   EXPECT_EQ(engine_->counts().done, 2u);
   EXPECT_EQ(engine_->counts().tokens, 16u) << "a preempted request keeps the tokens it had";
   EXPECT_EQ(engine_->counts().wrong_words, 0u);
+}
+
+TEST_F(EngineTest, PreemptsAsManyAsTheOthersNeed) {
+  slots_.Add(2);
+  const Request request{absl::ZeroDuration(), 4, 8};
+  Start({request, request, request, request});
+  Step(103);
+  EXPECT_EQ(engine_->counts().preemptions, 2u) << "the other two need a block each";
+  Step(400);
+  EXPECT_EQ(engine_->counts().done, 4u);
 }
 
 TEST_F(EngineTest, AloneAndStuckGivesItsBlocksBackForAWhile) {

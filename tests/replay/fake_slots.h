@@ -24,7 +24,7 @@ class FakeSlots : public SlotSource {
   }
   uint64_t taken() const { return taken_.size(); }
   uint64_t wanted() const { return wanted_; }
-  uint64_t min_useful() const { return min_useful_; }
+  uint64_t min_new() const { return min_new_; }
 
   uint64_t base() const override { return reinterpret_cast<uint64_t>(memory_.get()); }
   uint64_t slots() const override { return slots_; }
@@ -41,9 +41,9 @@ class FakeSlots : public SlotSource {
     ready_.insert(slot);
     return absl::OkStatus();
   }
-  absl::Status Want(uint64_t slots, uint64_t min_useful) override {
+  absl::Status Want(uint64_t slots, uint64_t min_new) override {
     wanted_ = slots;
-    min_useful_ = min_useful;
+    min_new_ = min_new;
     return absl::OkStatus();
   }
 
@@ -54,7 +54,7 @@ class FakeSlots : public SlotSource {
   std::set<uint64_t> ready_;
   std::set<uint64_t> taken_;
   uint64_t wanted_ = 0;
-  uint64_t min_useful_ = 0;
+  uint64_t min_new_ = 0;
 };
 
 }  // namespace kvbroker::replay
