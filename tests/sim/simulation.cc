@@ -1,6 +1,7 @@
 #include "tests/sim/simulation.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -184,6 +185,7 @@ void Simulation::Step(const Event& event) {
 
 void Simulation::Take(const Event& event) {
   ++result_.steps;
+  NoteLastWord(event);
   const std::vector<Effect> effects = arbiter_.Step(event, timeline_.now());
   // A look that changes nothing is not worth a line.
   if (options_.trace && !(std::holds_alternative<event::DeviceSample>(event) && effects.empty())) {
@@ -195,6 +197,18 @@ void Simulation::Take(const Event& event) {
     std::visit([this](const auto& e) { Perform(e); }, effect);
   }
   CheckStep(effects);
+}
+
+void Simulation::NoteLastWord(const Event& event) {
+  std::visit(
+      [this](const auto& e) {
+        using E = std::decay_t<decltype(e)>;
+        if constexpr (std::is_same_v<E, event::Goodbye> || std::is_same_v<E, event::Poisoned> ||
+                      std::is_same_v<E, event::ConnectionLost> || std::is_same_v<E, event::ProcessEnded>) {
+          silent_.insert(e.session);
+        }
+      },
+      event);
 }
 
 void Simulation::Perform(const effect::Admit& admit) {
@@ -323,6 +337,13 @@ void Simulation::CheckEffect(const Effect& effect) {
           if (it != leases_.end()) session = it->second;
         }
         if constexpr (requires { e.session; }) session = e.session;
+        using E = std::decay_t<decltype(e)>;
+        constexpr bool kTold = std::is_same_v<E, effect::TellGrant> || std::is_same_v<E, effect::TellRevoke> ||
+                               std::is_same_v<E, effect::TellTarget> || std::is_same_v<E, effect::HandOver> ||
+                               std::is_same_v<E, effect::MakeExtents>;
+        if (kTold && silent_.count(session) != 0) {
+          Fail(absl::StrCat("something is made for or told to session ", session.value(), ", which is not active"));
+        }
         if (ended_.count(session) != 0)
           Fail(absl::StrCat("an effect for session ", session.value(), ", which has ended"));
       },

@@ -65,6 +65,7 @@ class Simulation {
   // --- The broker's shell.
   void Step(const Event& event);
   void Take(const Event& event);
+  void NoteLastWord(const Event& event);
   void Perform(const effect::Admit& admit);
   void Perform(const effect::Refuse& refuse);
   void Perform(const effect::TellArenaOpened& opened);
@@ -108,6 +109,7 @@ class Simulation {
   std::map<SessionId, ConnectionPtr> sessions_;
   std::map<LeaseId, SessionId> leases_;
   std::set<SessionId> ended_;
+  std::set<SessionId> silent_;  // said or lost their last word
   std::deque<Event> events_;
   bool stepping_ = false;
   bool calm_ = false;
