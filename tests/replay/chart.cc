@@ -39,7 +39,7 @@ struct Unit {
   double Of(Bytes bytes_count) const { return static_cast<double>(bytes_count.in_bytes()) / bytes; }
   std::string Text(Bytes bytes_count) const {
     const double value = Of(bytes_count);
-    return absl::StrFormat(value >= 100 || value == std::floor(value) ? "%.0f %s" : "%.1f %s", value, name);
+    return absl::StrFormat("%.*f %s", value >= 100 || value == std::floor(value) ? 0 : 1, value, name);
   }
 };
 

@@ -24,7 +24,7 @@ std::string Short(Bytes bytes) {
   return ToString(bytes);
 }
 
-std::string Milliseconds(double ms) { return absl::StrFormat(ms < 10 ? "%.2f" : ms < 100 ? "%.1f" : "%.0f", ms); }
+std::string Milliseconds(double ms) { return absl::StrFormat("%.*f", ms < 10 ? 2 : ms < 100 ? 1 : 0, ms); }
 
 std::string Rate(double bytes_a_second) {
   return bytes_a_second > 0 ? absl::StrFormat("%.1f", bytes_a_second / kGiga) : "-";
