@@ -93,6 +93,7 @@ class Arena {
 
   // The arena could use `slots` in all: it grows to so many and does not shrink below, as the broker allows. Returns at
   // once. INVALID_ARGUMENT: more than the arena has.
+  // Fewer new slots at a time than `min_useful` are of no use: none are granted then.
   absl::Status SetWant(uint64_t slots, uint64_t min_useful = 0);
 
   // Waits until `slots` are ready, newly mapped or returned (it does not ask for them: see SetWant). DEADLINE_EXCEEDED:
@@ -148,6 +149,7 @@ class Arena {
 
   // The background thread's alone.
   bool growing_ = false;
+  uint64_t told_min_useful_ = 0;
   absl::Time next_give_back_ = absl::InfinitePast();
   absl::Time no_fetch_before_ = absl::InfinitePast();
 

@@ -525,13 +525,15 @@ void SessionWorker::TellWantAndReleased(Arena& arena, bool released) {
     // What an earlier broker lent is not this one's to grant again.
     const uint64_t slots = std::min(desired + arena.options_.ahead, arena.slots());
     const uint64_t wanted = slots > books.foreign ? slots - books.foreign : 0;
-    want_changed = wanted != arena.wanted_;
+    const uint64_t min_useful = arena.min_useful_.load();
+    want_changed = wanted != arena.wanted_ || min_useful != arena.told_min_useful_;
     if (want_changed) {
       arena.wanted_ = wanted;
       want.mutable_want()->set_arena_id(arena.id_);
       want.mutable_want()->set_revision(++books.want_revision);
       want.mutable_want()->set_slots(wanted);
-      want.mutable_want()->set_min_useful_slots(arena.min_useful_.load());
+      want.mutable_want()->set_min_useful_slots(min_useful);
+      arena.told_min_useful_ = min_useful;
     }
     release.mutable_released()->set_lease_id(books.lease.value());
     release.mutable_released()->set_cumulative_slots(books.released);

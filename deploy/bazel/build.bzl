@@ -1,5 +1,12 @@
 """How our binaries and tests are linked."""
 
+# For tests of several threads that meet at Abseil's mutexes, or gRPC's: ThreadSanitizer does not see those of Debian's
+# libraries, which are not built for it, and takes all that they guard for races.
+NOT_UNDER_TSAN = select({
+    "//deploy/bazel:tsan": ["@platforms//:incompatible"],
+    "//conditions:default": [],
+})
+
 def kvb_binary(name, deps = [], **kwargs):
     """A program that carries gRPC, protobuf and Abseil in itself and runs on any newer glibc without them."""
     native.cc_binary(

@@ -30,6 +30,9 @@ absl::StatusOr<std::unique_ptr<CudaContext>> CudaContext::Attach(const DriverApi
 
 CudaContext::~CudaContext() {
   if (ownership_ == Ownership::kBorrowed) return;
+  // It may end here: whoever opens the device in this thread again must not find it current.
+  CUcontext current = nullptr;
+  if (api_.ctx_get_current(&current) == CUDA_SUCCESS && current == context_) api_.ctx_set_current(nullptr);
   const absl::Status released =
       CudaUndoStatus(api_.primary_ctx_release(device_), "cuDevicePrimaryCtxRelease", " of device ", device_);
   if (!released.ok()) LogError("leaving the GPU's context failed: ", released.message());
