@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "broker/server/convert.h"
+#include "common/base/clock.h"
 #include "common/base/version.h"
 #include "common/ipc/packet.h"
 
@@ -60,7 +61,7 @@ absl::StatusOr<std::unique_ptr<AdminService>> AdminService::Start(const std::str
 }
 
 AdminService::AdminService(Broker& broker, EventLoop& loop, const DeviceInfo& device)
-    : broker_(broker), loop_(loop), device_(device), started_(EventLoop::Now()) {}
+    : broker_(broker), loop_(loop), device_(device), started_(MonotonicNow()) {}
 
 AdminService::~AdminService() {
   {
@@ -84,7 +85,7 @@ void AdminService::Fill(const BrokerReport& report, admin::v1::Status& status) c
   status.set_version(kVersion);
   status.set_epoch(broker_.epoch());
   status.set_pid(getpid());
-  status.set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(EventLoop::Now() - started_)));
+  status.set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(MonotonicNow() - started_)));
   status.mutable_memory()->set_used_by_broker(report.used_by_broker.in_bytes());
 }
 
@@ -151,7 +152,7 @@ grpc::Status AdminService::Watch(grpc::ServerContext* context, const admin::v1::
     absl::MutexLock lock(&mu_);
     --watchers_;
   };
-  absl::Time next = EventLoop::Now();
+  absl::Time next = MonotonicNow();
   while (!context->IsCancelled()) {
     const absl::StatusOr<BrokerReport> report = Report();
     if (!report.ok()) return ToGrpc(report.status());
@@ -161,10 +162,10 @@ grpc::Status AdminService::Watch(grpc::ServerContext* context, const admin::v1::
     snapshot.set_time_ms(snapshot.status().uptime_ms());
     if (!writer->Write(snapshot)) break;
 
-    next = std::max(next + absl::Milliseconds(interval_ms), EventLoop::Now());
+    next = std::max(next + absl::Milliseconds(interval_ms), MonotonicNow());
     // In slices, so that a caller who leaves is noticed before the interval is over.
-    for (absl::Duration left = next - EventLoop::Now(); left > absl::ZeroDuration() && !context->IsCancelled();
-         left = next - EventLoop::Now()) {
+    for (absl::Duration left = next - MonotonicNow(); left > absl::ZeroDuration() && !context->IsCancelled();
+         left = next - MonotonicNow()) {
       absl::MutexLock lock(&mu_);
       if (mu_.AwaitWithTimeout(absl::Condition(&ending_), std::min(left, absl::Milliseconds(200)))) {
         return ToGrpc(absl::UnavailableError("the broker is ending"));

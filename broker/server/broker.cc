@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/server/convert.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/status.h"
 #include "common/ipc/peer.h"
@@ -82,7 +83,7 @@ Broker::~Broker() {
 }
 
 BrokerReport Broker::Report() const {
-  BrokerReport report = arbiter_.Report(EventLoop::Now());
+  BrokerReport report = arbiter_.Report(MonotonicNow());
   report.used_by_broker = own_share_;
   return report;
 }
@@ -98,7 +99,7 @@ void Broker::Handle(Event event) {
   while (!events_.empty()) {
     const Event next = std::move(events_.front());
     events_.pop_front();
-    for (Effect& effect : arbiter_.Step(next, EventLoop::Now())) {
+    for (Effect& effect : arbiter_.Step(next, MonotonicNow())) {
       std::visit([this](auto& e) { Perform(e); }, effect);
     }
   }
@@ -129,7 +130,7 @@ void Broker::Accept() {
     const int fd = socket.get();
     Pending& pending = pending_[id];
     pending.socket = std::move(socket);
-    pending.timeout = loop_.At(EventLoop::Now() + options_.hello_timeout, [this, id] {
+    pending.timeout = loop_.At(MonotonicNow() + options_.hello_timeout, [this, id] {
       Reject(pending_.at(id).socket.get(), absl::DeadlineExceededError(absl::StrCat(
                                                "no Hello within ", absl::FormatDuration(options_.hello_timeout))));
       ClosePending(id);
@@ -143,7 +144,7 @@ void Broker::PauseAccepting(const absl::Status& error) {
   if (!std::exchange(accept_fails_, true)) LogError("engines cannot connect: ", error.message());
   // The connection that waits keeps the listener readable: watching on would keep the loop busy with nothing.
   loop_.Unwatch(listener_.get());
-  loop_.At(EventLoop::Now() + kAcceptPause, [this, error] {
+  loop_.At(MonotonicNow() + kAcceptPause, [this, error] {
     if (!Listen().ok()) PauseAccepting(error);
   });
 }
@@ -235,7 +236,7 @@ void Broker::Sampled(const absl::StatusOr<DeviceMemory>& memory) {
 }
 
 void Broker::LookAtDevice(absl::Duration delay) {
-  const absl::Time when = EventLoop::Now() + delay;
+  const absl::Time when = MonotonicNow() + delay;
   if (when >= next_look_) return;
   if (next_look_ != absl::InfiniteFuture()) loop_.Cancel(look_timer_);
   const auto look = [this] {

@@ -2,7 +2,6 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "common/base/clock.h"
 #include "common/base/status.h"
 
 namespace kvbroker {
@@ -29,12 +29,6 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create() {
 }
 
 EventLoop::EventLoop(UniqueFd epoll, UniqueFd wake) : epoll_(std::move(epoll)), wake_(std::move(wake)) {}
-
-absl::Time EventLoop::Now() {
-  timespec now;
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return absl::TimeFromTimespec(now);
-}
 
 void EventLoop::Run() {
   std::vector<epoll_event> events(64);
@@ -125,7 +119,7 @@ void EventLoop::RunPosted() {
 }
 
 void EventLoop::RunTimers() {
-  const absl::Time now = Now();
+  const absl::Time now = MonotonicNow();
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     const Task task = std::move(timers_.begin()->second);
     timers_.erase(timers_.begin());
@@ -135,7 +129,7 @@ void EventLoop::RunTimers() {
 
 int EventLoop::WaitMilliseconds() const {
   if (timers_.empty()) return -1;
-  const absl::Duration until = timers_.begin()->first.first - Now();
+  const absl::Duration until = timers_.begin()->first.first - MonotonicNow();
   if (until <= absl::ZeroDuration()) return 0;
   return static_cast<int>(
       std::min<int64_t>(absl::ToInt64Milliseconds(absl::Ceil(until, absl::Milliseconds(1))), 60'000));

@@ -37,7 +37,7 @@ class EventLoop {
   // `fd`'s callback is not called again, even where it is ready already.
   void Unwatch(int fd);
 
-  // Calls `task` once, at `when` of the loop's clock or soon after.
+  // Calls `task` once, at `when` of MonotonicNow() or soon after.
   TimerId At(absl::Time when, Task task);
   void Cancel(TimerId timer);
 
@@ -45,9 +45,6 @@ class EventLoop {
   void Post(Task task) ABSL_LOCKS_EXCLUDED(mu_);
   // Does `task` on the loop and waits for it. False: the loop has ended, and it was not done.
   bool Call(absl::FunctionRef<void()> task) ABSL_LOCKS_EXCLUDED(mu_);
-
-  // CLOCK_BOOTTIME, as a time: suspends are in it, jumps of the wall clock are not.
-  static absl::Time Now();
 
  private:
   EventLoop(UniqueFd epoll, UniqueFd wake);
