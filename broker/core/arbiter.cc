@@ -173,8 +173,7 @@ void Arbiter::StopHandingOver(SessionRecord& session) {
     lease.want = Lease::Want();
     lease.pending_fetch.reset();
     const Lease::Revoked revoked = lease.Revoke(lease.counts().held());
-    if (revoked.discard > 0) Emit(effect::DiscardMade{.lease = id, .slots = revoked.discard});
-    NoteReturned(id, revoked.discard);
+    Discard(id, revoked.discard);
     if (lease.batch_out()) {
       Emit(effect::DropBatch{.lease = id, .batch = lease.batch()});
       NoteReturned(id, *lease.Nack(lease.batch()));
@@ -325,8 +324,7 @@ void Arbiter::On(const event::Want& want) {
     if (revoked.slots > 0) {
       Emit(effect::TellRevoke{.session = session->id, .lease = lease->id(), .total = lease->total_revoked()});
     }
-    if (revoked.discard > 0) Emit(effect::DiscardMade{.lease = lease->id(), .slots = revoked.discard});
-    NoteReturned(lease->id(), revoked.discard);
+    Discard(lease->id(), revoked.discard);
     AnswerFetch(*lease);
   }
 }
@@ -442,11 +440,7 @@ void Arbiter::On(const event::Made& made) {
   Lease* lease = ledger_.FindLease(made.lease);
   KVB_CHECK(lease != nullptr, "a lease outlives what is made for it");
   device_.Made(lease->slot_bytes() * made.slots);
-  const uint64_t unwanted = lease->Made(made.slots);
-  if (unwanted > 0) {
-    Emit(effect::DiscardMade{.lease = lease->id(), .slots = unwanted});
-    NoteReturned(lease->id(), unwanted);
-  }
+  Discard(lease->id(), lease->Made(made.slots));
   AnswerFetch(*lease);
 }
 
@@ -474,6 +468,12 @@ void Arbiter::NoteReturned(LeaseId lease, uint64_t slots) {
   ledger_.NoteReturned(lease, slots);
   sample_backoff_ = kSoonestLook;
   Emit(effect::SampleDevice{});
+}
+
+void Arbiter::Discard(LeaseId lease, uint64_t slots) {
+  if (slots == 0) return;
+  Emit(effect::DiscardMade{.lease = lease, .slots = slots});
+  NoteReturned(lease, slots);
 }
 
 void Arbiter::CreditReturned() {
@@ -518,8 +518,8 @@ void Arbiter::On(const event::SetLimit& set) {
 }
 
 PolicySnapshot Arbiter::Snapshot() const {
-  PolicySnapshot snapshot{.available = device_.Available(ledger_.Books()),
-                          .capacity = device_.Capacity(ledger_.Books())};
+  const DeviceView::Books all = ledger_.Books();
+  PolicySnapshot snapshot{.available = device_.Available(all), .capacity = device_.Capacity(all)};
   std::map<std::string, size_t> tenant_index;
   for (const auto& [name, tenant] : tenants_.all()) {
     tenant_index[name] = snapshot.tenants.size();
@@ -576,7 +576,12 @@ void Arbiter::Replan() {
     Emit(effect::TellTarget{
         .session = session.id, .revision = ++session.target_revision, .max = target.max, .reason = target.reason});
   }
-  for (auto& [name, tenant] : tenants_.all()) tenant.peak = std::max(tenant.peak, ledger_.ChargedToTenant(name));
+  // In one pass: a sum for each tenant over all sessions would be their product, in every step.
+  std::map<absl::string_view, Bytes> charged;
+  for (const auto& [id, session] : ledger_.sessions()) charged[session.tenant] += ledger_.ChargedTo(session);
+  for (auto& [name, tenant] : tenants_.all()) {
+    if (const auto it = charged.find(name); it != charged.end()) tenant.peak = std::max(tenant.peak, it->second);
+  }
 }
 
 void Arbiter::Warn(std::string text) { Emit(effect::Note{effect::Note::Level::kWarning, std::move(text)}); }

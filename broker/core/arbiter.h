@@ -105,6 +105,8 @@ class Arbiter {
   void Abandon(Lease& lease);
   void Drain(SessionRecord& session, absl::string_view why);
   void NoteReturned(LeaseId lease, uint64_t slots);
+  // Lets go of made slots that were never handed over; they are returned by now.
+  void Discard(LeaseId lease, uint64_t slots);
   void CreditReturned();
   void RemoveWhatEnded();
 
