@@ -9,38 +9,24 @@
 
 #include <CLI/CLI.hpp>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "cli/format.h"
 #include "cli/json.h"
-#include "common/base/bytes.h"
+#include "common/base/limit_setting.h"
 #include "common/base/status.h"
 
 namespace kvbroker::cli {
 
 absl::StatusOr<admin::v1::SetLimitRequest> ParseLimit(absl::string_view text) {
+  KVB_ASSIGN_OR_RETURN(const LimitSetting limit, kvbroker::ParseLimit(text));
   admin::v1::SetLimitRequest request;
-  absl::string_view rest = absl::StripAsciiWhitespace(text);
-  if (rest == "none") {
+  if (limit.bytes.has_value()) {
+    request.set_bytes(limit.bytes->in_bytes());
+  } else if (limit.percent.has_value()) {
+    request.set_percent(*limit.percent);
+  } else {
     request.set_none(true);
-    return request;
   }
-  if (absl::ConsumeSuffix(&rest, "%")) {
-    double percent;
-    if (rest.empty() || rest[0] == '-' || !absl::SimpleAtod(rest, &percent) || !(percent >= 0 && percent <= 100)) {
-      return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no percentage from 0% to 100%"));
-    }
-    request.set_percent(percent);
-    return request;
-  }
-  const absl::StatusOr<Bytes> bytes = ParseBytes(rest);
-  if (!bytes.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", text, "' is no limit: write a size like 40GiB or 512MiB, a percentage like 50%, or none"));
-  }
-  request.set_bytes(bytes->in_bytes());
   return request;
 }
 

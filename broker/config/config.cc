@@ -7,10 +7,7 @@
 #include <sstream>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/base/status.h"
 #include "proto/config.pb.h"
 
@@ -54,26 +51,6 @@ void Default(std::optional<T>& value, const std::optional<T>& other) {
 }
 
 }  // namespace
-
-std::optional<Bytes> LimitSetting::Resolve(Bytes capacity) const {
-  if (!percent.has_value()) return bytes;
-  return Bytes(static_cast<uint64_t>(static_cast<double>(capacity.in_bytes()) * (*percent / 100)));
-}
-
-absl::StatusOr<LimitSetting> ParseLimit(absl::string_view text) {
-  const absl::string_view trimmed = absl::StripAsciiWhitespace(text);
-  if (trimmed == "none") return LimitSetting{};
-  absl::string_view number = trimmed;
-  if (absl::ConsumeSuffix(&number, "%")) {
-    double percent;
-    if (!absl::SimpleAtod(number, &percent) || !(percent >= 0 && percent <= 100)) {
-      return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no percentage from 0% to 100%"));
-    }
-    return LimitSetting{.percent = percent};
-  }
-  KVB_ASSIGN_OR_RETURN(const Bytes bytes, ParseBytes(trimmed));
-  return LimitSetting{.bytes = bytes};
-}
 
 void BrokerConfig::FillFrom(const BrokerConfig& other) {
   Default(device, other.device);

@@ -9,20 +9,9 @@
 #include "absl/status/statusor.h"
 #include "broker/core/tenants.h"
 #include "common/base/bytes.h"
+#include "common/base/limit_setting.h"
 
 namespace kvbroker {
-
-// A tenant's limit as it is written: a size, or a part of the capacity.
-struct LimitSetting {
-  std::optional<Bytes> bytes;
-  std::optional<double> percent;  // 0 to 100
-
-  // What it comes to where the capacity is `capacity`; none: no limit.
-  std::optional<Bytes> Resolve(Bytes capacity) const;
-};
-
-// Reads "40GiB", "25%" or "none". INVALID_ARGUMENT names the text.
-absl::StatusOr<LimitSetting> ParseLimit(absl::string_view text);
 
 // How a broker is set up, from flags and the configuration file alike. Whatever is not set has its default.
 struct BrokerConfig {

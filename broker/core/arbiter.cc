@@ -262,8 +262,6 @@ absl::Status Arbiter::CheckArena(const ArenaDescription& arena) const {
                  " up to ", ToString(kLargestExtent));
     }
   }
-  // Sums over all that clients may open stay far from 2^64.
-  constexpr Bytes kLargestArena = GiB(64 << 10);
   Bytes slot;
   for (const Bytes plane : arena.planes) slot += plane;
   if (arena.slots > kLargestArena / slot) {

@@ -16,6 +16,7 @@
 #include "broker/core/report.h"
 #include "broker/core/tenants.h"
 #include "broker/policy/policy.h"
+#include "common/base/arena_bounds.h"
 #include "common/base/bytes.h"
 
 namespace kvbroker {
@@ -40,11 +41,9 @@ class Arbiter {
     std::optional<TenantPolicy> other_tenants;  // none: they are refused
   };
 
-  // Bounds on what clients can make the broker keep.
+  // Bounds on what clients can make the broker keep, besides arena_bounds.h.
   static constexpr size_t kMostSessions = 1024;
   static constexpr size_t kMostArenas = 64;          // of one session
-  static constexpr size_t kMostPlanes = 250;         // one slot's descriptors fit into one message
-  static constexpr uint64_t kMostSlots = 1 << 20;    // of one arena
   static constexpr uint64_t kBatchDescriptors = 64;  // of one batch, or one slot's where that is more
 
   // `policy` is not owned and must outlive this.

@@ -8,6 +8,7 @@
 #include "client/arena/fork_guard.h"
 #include "client/channel/broker_connection.h"
 #include "client/session/session_worker.h"
+#include "common/base/arena_bounds.h"
 #include "common/base/status.h"
 #include "common/base/version.h"
 #include "common/device/extent.h"
@@ -15,11 +16,6 @@
 
 namespace kvbroker {
 namespace {
-
-// As the broker bounds them.
-constexpr size_t kMostPlanes = 250;
-constexpr uint64_t kMostSlots = 1 << 20;
-constexpr Bytes kLargestArena = GiB(64 << 10);
 
 absl::Status CheckArena(const ArenaOptions& options, Bytes granularity) {
   if (options.planes.empty() || options.planes.size() > kMostPlanes) {
