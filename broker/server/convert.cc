@@ -208,6 +208,7 @@ void FillStatus(const BrokerReport& report, admin::v1::Status& status) {
   counters.set_create_failures(report.counters.create_failures);
   counters.set_sessions_opened(report.counters.sessions_opened);
   counters.set_sessions_ended(report.counters.sessions_ended);
+  counters.set_written_off(report.counters.written_off.in_bytes());
   status.set_sessions(static_cast<uint32_t>(report.sessions.size()));
   status.set_tenants(static_cast<uint32_t>(report.tenants.size()));
 }

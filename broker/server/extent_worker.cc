@@ -14,7 +14,9 @@
 namespace kvbroker {
 namespace {
 
-// Extents made before the results are delivered and the next lease has its turn: about half a millisecond's work.
+// Extents made before the results are delivered and the next lease has its turn: at most about half a millisecond's
+// work. A lease's first parts are smaller, each as large as all before it, so that its client has something to map soon.
+constexpr uint64_t kFirstPartExtents = 2;
 constexpr uint64_t kPartExtents = 8;
 
 // What is to be let go of waits so long: the driver does one thing at a time, and right after a hand-over that is the
@@ -99,7 +101,8 @@ std::vector<MadeSlot> ExtentWorker::TakeGarbagePart() {
 }
 
 bool ExtentWorker::MakePart(MakeJob& job) {
-  const uint64_t part = std::min(job.slots, std::max<uint64_t>(1, kPartExtents / job.planes.size()));
+  const uint64_t extents = std::clamp(job.made_slots * job.planes.size(), kFirstPartExtents, kPartExtents);
+  const uint64_t part = std::min(job.slots, std::max<uint64_t>(1, extents / job.planes.size()));
   std::vector<MadeSlot> made;
   absl::Status error;
   while (made.size() < part && error.ok()) {
@@ -108,6 +111,7 @@ bool ExtentWorker::MakePart(MakeJob& job) {
     if (slot.ok()) made.push_back(*std::move(slot));
   }
   job.slots -= made.size();
+  job.made_slots += made.size();
   if (!made.empty()) results_.made(job.lease, std::move(made));
   if (error.ok()) return job.slots > 0;
   results_.failed(job.lease, job.slots, error);

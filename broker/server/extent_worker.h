@@ -58,7 +58,8 @@ class ExtentWorker {
   struct MakeJob {
     LeaseId lease;
     std::vector<Bytes> planes;
-    uint64_t slots = 0;
+    uint64_t slots = 0;       // still to be made
+    uint64_t made_slots = 0;  // in the parts before
   };
   struct SampleJob {};
   using Job = std::variant<MakeJob, SampleJob>;

@@ -109,11 +109,11 @@ class ExtentWorkerTest : public ::testing::Test {
 
 TEST_F(ExtentWorkerTest, MakesInPartsSlotsWithAnExtentAndADescriptorForEachPlane) {
   Start();
-  worker_->Make(LeaseId(1), {KiB(4), KiB(8)}, 10);
-  AwaitSlots(10);
+  worker_->Make(LeaseId(1), {KiB(4), KiB(8)}, 14);
+  AwaitSlots(14);
   std::vector<uint64_t> parts;
   for (const Result& result : results()) parts.push_back(result.slots);
-  EXPECT_THAT(parts, ElementsAre(4, 4, 2)) << "8 extents at a time";
+  EXPECT_THAT(parts, ElementsAre(1, 1, 2, 4, 4, 2)) << "8 extents at a time, fewer at first";
   for (const MadeSlot& slot : TakeMade()) {
     EXPECT_THAT(slot.extents, SizeIs(2));
     EXPECT_THAT(slot.fds, SizeIs(2));
@@ -123,10 +123,10 @@ TEST_F(ExtentWorkerTest, MakesInPartsSlotsWithAnExtentAndADescriptorForEachPlane
 TEST_F(ExtentWorkerTest, LeasesTakeTurns) {
   Start();
   Hold();
-  worker_->Make(LeaseId(1), {KiB(4)}, 16);
-  worker_->Make(LeaseId(2), {KiB(4)}, 16);
+  worker_->Make(LeaseId(1), {KiB(4)}, 4);
+  worker_->Make(LeaseId(2), {KiB(4)}, 4);
   Release();
-  AwaitSlots(32);
+  AwaitSlots(8);
   std::vector<LeaseId> leases;
   for (const Result& result : results()) leases.push_back(result.lease);
   EXPECT_THAT(leases, ElementsAre(LeaseId(1), LeaseId(2), LeaseId(1), LeaseId(2)));
@@ -138,11 +138,11 @@ TEST_F(ExtentWorkerTest, AFailureIsReportedOnceWithAllThatIsLeft) {
   worker_->Make(LeaseId(1), {KiB(4)}, 20);
   AwaitSlots(20);
   const std::vector<Result> all = results();
-  ASSERT_THAT(all, SizeIs(3));
-  EXPECT_EQ(all[0].slots, 8u);
-  EXPECT_EQ(all[1].slots, 3u);
-  EXPECT_EQ(all[2].kind, Result::Kind::kFailed);
-  EXPECT_EQ(all[2].slots, 9u);
+  ASSERT_THAT(all, SizeIs(5));
+  EXPECT_EQ(all[2].slots, 4u);
+  EXPECT_EQ(all[3].slots, 3u) << "what was made before the failure";
+  EXPECT_EQ(all[4].kind, Result::Kind::kFailed);
+  EXPECT_EQ(all[4].slots, 9u);
   absl::MutexLock lock(&mu_);
   EXPECT_EQ(error_, absl::ResourceExhaustedError("planted"));
 }
@@ -175,15 +175,15 @@ TEST_F(ExtentWorkerTest, DescriptorsBeyondTheBoundAreLeftToOthersUntilSomeAreLet
 TEST_F(ExtentWorkerTest, ALookShowsWhatWasMadeBeforeItAndNothingMadeAfterIt) {
   Start();
   Hold();
-  worker_->Make(LeaseId(1), {KiB(4)}, 8);
+  worker_->Make(LeaseId(1), {KiB(4)}, 2);
   worker_->Sample();
-  worker_->Make(LeaseId(1), {KiB(4)}, 8);
+  worker_->Make(LeaseId(1), {KiB(4)}, 2);
   Release();
-  AwaitSlots(16);
+  AwaitSlots(4);
   const std::vector<Result> all = results();
   ASSERT_THAT(all, SizeIs(3));
   EXPECT_EQ(all[1].kind, Result::Kind::kSampled);
-  EXPECT_EQ(all[1].free, MiB(4) - KiB(4) * 8);
+  EXPECT_EQ(all[1].free, MiB(4) - KiB(4) * 2);
 }
 
 TEST_F(ExtentWorkerTest, OneLookAnswersAllThatAskBeforeItBegins) {

@@ -124,11 +124,27 @@ absl::StatusOr<std::unique_ptr<CudaDevice>> CudaDevice::OpenForTesting(const Dri
   if (options.role == DeviceRole::kMapper) {
     KVB_ASSIGN_OR_RETURN(context, CudaContext::Attach(api, device));
   }
-  return std::unique_ptr<CudaDevice>(new CudaDevice(api, device, std::move(info), std::move(context)));
+  std::unique_ptr<CudaDevice> opened(new CudaDevice(api, device, std::move(info), std::move(context)));
+  if (options.role == DeviceRole::kOwner) opened->KeepExportsFast();
+  return opened;
 }
 
 CudaDevice::CudaDevice(const DriverApi& api, CUdevice device, DeviceInfo info, std::unique_ptr<CudaContext> context)
     : api_(api), device_(device), info_(std::move(info)), context_(std::move(context)) {}
+
+CudaDevice::~CudaDevice() {
+  if (anchor_ != 0) api_.mem_release(anchor_);
+}
+
+void CudaDevice::KeepExportsFast() {
+  const CUmemAllocationProp properties = ShareableOn(device_);
+  if (api_.mem_create(&anchor_, info_.granularity.in_bytes(), &properties, 0) != CUDA_SUCCESS) {
+    anchor_ = 0;
+    return;
+  }
+  absl::StatusOr<UniqueFd> fd = Export(ExtentOf(anchor_));
+  if (fd.ok()) anchor_fd_ = *std::move(fd);
+}
 
 absl::StatusOr<const Nvml*> CudaDevice::OpenNvml() {
   absl::MutexLock lock(&nvml_mu_);

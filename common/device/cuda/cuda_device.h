@@ -7,6 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "common/base/unique_fd.h"
 #include "common/device/cuda/cuda_context.h"
 #include "common/device/cuda/driver_api.h"
 #include "common/device/cuda/nvml.h"
@@ -18,7 +19,8 @@ namespace kvbroker {
 // An NVIDIA GPU, through the driver's virtual memory calls. An extent is one cuMemCreate, its descriptor a POSIX file
 // descriptor of the driver, a mapping cuMemMap and cuMemSetAccess. What is free is NVML's word, which needs no context.
 //
-// Opened as owner it makes no context, and reserving and mapping answer FAILED_PRECONDITION. Opened as mapper it has
+// Opened as owner it makes no context, and reserving and mapping answer FAILED_PRECONDITION; it keeps 2 MiB for as long
+// as it is open (see KeepExportsFast). Opened as mapper it has
 // one (CudaContext); mapping and unmapping need it bound to the calling thread, the other calls do not.
 //
 // A process that forks after opening must not use it in the child: the driver does not survive a fork. Thread-safe.
@@ -35,6 +37,8 @@ class CudaDevice : public Device {
   static absl::StatusOr<std::unique_ptr<CudaDevice>> Open(const Options& options);
   // `api` is not owned and must outlive the device.
   static absl::StatusOr<std::unique_ptr<CudaDevice>> OpenForTesting(const DriverApi& api, const Options& options);
+
+  ~CudaDevice() override;
 
   const DeviceInfo& info() const override { return info_; }
   absl::StatusOr<DeviceMemory> Memory() override ABSL_LOCKS_EXCLUDED(mu_, nvml_mu_);
@@ -53,6 +57,10 @@ class CudaDevice : public Device {
  private:
   CudaDevice(const DriverApi& api, CUdevice device, DeviceInfo info, std::unique_ptr<CudaContext> context);
 
+  // Keeps one descriptor exported at all times. The driver sets up what all exports share with the first one and tears
+  // it down after the last: without this, the first export after a while takes 800 µs instead of 70, and each close of
+  // a descriptor 30 µs instead of 10 (measured on an H200, driver 580). A full GPU goes without.
+  void KeepExportsFast();
   absl::Status CheckMultiple(Bytes bytes) const;
   absl::Status CheckMapper() const;
   // INVALID_ARGUMENT: the imported `handle` is no memory of this GPU.
@@ -65,6 +73,9 @@ class CudaDevice : public Device {
   const CUdevice device_;
   const DeviceInfo info_;
   const std::unique_ptr<CudaContext> context_;  // null for the owner
+
+  CUmemGenericAllocationHandle anchor_ = 0;  // KeepExportsFast: the owner's, 0 where there is none
+  UniqueFd anchor_fd_;
 
   absl::Mutex nvml_mu_;
   std::unique_ptr<const Nvml> nvml_ ABSL_GUARDED_BY(nvml_mu_);

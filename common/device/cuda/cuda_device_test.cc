@@ -24,6 +24,7 @@ using ::testing::HasSubstr;
 struct FakeDriver {
   CUresult mem_create = CUDA_SUCCESS;
   CUresult set_access = CUDA_SUCCESS;
+  CUresult export_ = CUDA_SUCCESS;
   CUresult release = CUDA_SUCCESS;
   int shares_memory = 1;
   CUcontext current = nullptr;
@@ -67,6 +68,10 @@ DriverApi FakeApi() {
   };
   api.mem_create = [](CUmemGenericAllocationHandle* handle, size_t, const CUmemAllocationProp*, unsigned long long) {
     return *handle = 7, Called("create", driver->mem_create);
+  };
+  api.mem_export = [](void* fd, CUmemGenericAllocationHandle, CUmemAllocationHandleType, unsigned long long) {
+    return *static_cast<int*>(fd) = driver->export_ == CUDA_SUCCESS ? open("/dev/null", O_RDONLY) : -1,
+           Called("export", driver->export_);
   };
   api.mem_release = [](CUmemGenericAllocationHandle) { return Called("release", driver->release); };
   api.mem_address_reserve = [](CUdeviceptr* address, size_t, size_t, CUdeviceptr, unsigned long long) {
@@ -131,6 +136,21 @@ TEST_F(CudaDeviceTest, OwnerMakesNoContextAndMapsNothing) {
   EXPECT_EQ(device->Map(0x70000000, MiB(2), extent.raw()).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(driver_.retained, 0);
   EXPECT_EQ(driver_.current, nullptr);
+  EXPECT_THAT(driver_.calls, ElementsAre("create", "export", "create"));
+}
+
+TEST_F(CudaDeviceTest, OwnerKeepsADescriptorExportedForAsLongAsItIsOpen) {
+  auto device = *Open({.role = DeviceRole::kOwner});
+  EXPECT_THAT(driver_.calls, ElementsAre("create", "export"));
+  device.reset();
+  EXPECT_THAT(driver_.calls, ElementsAre("create", "export", "release"));
+}
+
+TEST_F(CudaDeviceTest, OwnerOfAFullGpuOpensAllTheSame) {
+  driver_.mem_create = CUDA_ERROR_OUT_OF_MEMORY;
+  auto device = Open({.role = DeviceRole::kOwner});
+  ASSERT_TRUE(device.ok()) << device.status();
+  device->reset();
   EXPECT_THAT(driver_.calls, ElementsAre("create"));
 }
 
