@@ -47,6 +47,12 @@ std::string Owners(const admin::v1::Status& status) {
   return text;
 }
 
+std::string WrittenOff(const admin::v1::Counters& counters) {
+  if (counters.written_off() == 0) return "";
+  return absl::StrCat("  ", FormatSize(counters.written_off()),
+                      " were given back and stayed in use: counted as used by others\n");
+}
+
 }  // namespace
 
 std::string RenderStatus(const admin::v1::Status& status, Colour colour) {
@@ -69,6 +75,7 @@ std::string RenderStatus(const admin::v1::Status& status, Colour colour) {
       "\n  ", Count(counters.grants(), "grant"), " of ", Count(counters.granted_slots(), "slot"), ", ",  //
       Count(counters.refusals(), "refusal"), ", ", Count(counters.create_failures(), "failed create"),   //
       "; ", Count(counters.sessions_opened(), "session"), " opened, ", counters.sessions_ended(), " ended\n",
+      WrittenOff(counters),
       "  kvbrokerd ", status.version(), ", process ", status.pid(), ", epoch ", status.epoch(), ", up ",
       FormatDuration(status.uptime_ms()), "\n");
 }

@@ -29,6 +29,13 @@ TEST(RenderStatusTest, SaysHowTheMemoryIsDivided) {
             "  kvbrokerd 0.1.0, process 4711, epoch 3, up 1 h 2 min\n");
 }
 
+TEST(RenderStatusTest, SaysWhatWasGivenBackAndStayedInUse) {
+  admin::v1::Status status = SampleStatus();
+  status.mutable_counters()->set_written_off(96 << 20);
+  EXPECT_THAT(RenderStatus(status, Colour::kNone),
+              HasSubstr("2 ended\n  96 MiB were given back and stayed in use: counted as used by others\n"));
+}
+
 TEST(RenderStatusTest, ColoursTheBarAlone) {
   EXPECT_THAT(RenderStatus(SampleStatus(), Colour::kAnsi), HasSubstr("  \x1b[32m█████████████████████████\x1b[0m"));
 }

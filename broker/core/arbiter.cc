@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
 
@@ -141,6 +142,8 @@ void Arbiter::On(const event::Hello& hello) {
   }
   Emit(std::move(admit));
   device_.Adopted(MinusOrZero(ledger_.BooksOf(session).present, in_doubt));
+  // What the process uses beside what it will borrow (a context, some 500 MiB) is seen before anything is borrowed.
+  Emit(effect::SampleDevice{});
   Inform(absl::StrCat("session opened ", Describe(session), " uid=", session.process.uid, " engine='", session.engine,
                       "' held=", ledger_.ChargedTo(session).in_bytes()));
 }
@@ -475,7 +478,23 @@ void Arbiter::Discard(LeaseId lease, uint64_t slots) {
 }
 
 void Arbiter::CreditReturned() {
-  ledger_.CreditReturned(device_.SeenReturned(ledger_.Books()));
+  const DeviceView::Returned returned = device_.SeenReturned(ledger_.Books());
+  if (!returned.of_others.IsZero()) {
+    std::vector<uint64_t> sessions;
+    for (const auto& [id, session] : ledger_.sessions()) {
+      if (!ledger_.BooksOf(session).returned.IsZero()) sessions.push_back(id.value());
+    }
+    const Bytes credited = ledger_.CreditReturned(returned.Sum());
+    const Bytes written_off = MinusOrZero(credited, returned.free);
+    counters_.written_off += written_off;
+    if (!written_off.IsZero()) {
+      Warn(absl::StrCat("memory given back is still in use sessions=", absl::StrJoin(sessions, ","),
+                        " bytes=", written_off.in_bytes(),
+                        ": not let go of, or a program outside took as much meanwhile; counted as used by others"));
+    }
+  } else {
+    ledger_.CreditReturned(returned.free);
+  }
   if (ledger_.Books().returned.IsZero()) return;
   Emit(effect::SampleDevice{.delay = sample_backoff_});
   sample_backoff_ = std::min(sample_backoff_ * 2, kLatestLook);

@@ -663,6 +663,27 @@ TEST_F(ReleaseTest, IsChargedUntilTheDeviceShowsIt) {
   EXPECT_EQ(Row(session_).charged, MiB(4));
 }
 
+TEST_F(ReleaseTest, WhatStaysInUseIsWrittenOffAfterFiveSecondsAndNotLentAgain) {
+  Activate(session_, lease_, 5);
+  Want(session_, 0);
+  Step(event::Released{.session = session_, .lease = lease_, .total = 3});
+  free_ += MiB(2);
+  Look();
+  EXPECT_EQ(Row(session_).returned, MiB(4));
+
+  now_ += absl::Seconds(6);
+  const auto notes = All<effect::Note>(Look());
+
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_THAT(notes[0].text, HasSubstr("sessions=1 bytes=4194304"));
+  EXPECT_EQ(Row(session_).charged, MiB(4));
+  Look();
+  const BrokerReport report = arbiter_.Report(now_);
+  EXPECT_EQ(report.counters.written_off, MiB(4));
+  EXPECT_EQ(report.used_by_others, MiB(4));
+  EXPECT_EQ(report.free, free_);
+}
+
 TEST_F(ReleaseTest, LooksLessAndLessOftenForWhatDoesNotComeBack) {
   Activate(session_, lease_, 5);
   Step(event::Released{.session = session_, .lease = lease_, .total = 1});

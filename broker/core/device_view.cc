@@ -1,6 +1,8 @@
 #include "broker/core/device_view.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 namespace kvbroker {
 namespace {
@@ -9,24 +11,34 @@ namespace {
 // ended: for so long, and some more, others seem to use less than they do.
 constexpr absl::Duration kOthersWindow = absl::Seconds(10);
 
+// What was let go of is free within milliseconds, or those two seconds.
+constexpr absl::Duration kReturnTakesAtMost = absl::Seconds(5);
+
 }  // namespace
 
 void DeviceView::Sample(Bytes total, Bytes free, absl::Time now, const Books& books) {
-  sampled_ = true;
+  if (!std::exchange(sampled_, true)) first_look_ = now;
+  last_look_ = now;
   total_ = total;
   free_ = free;
   // Ours is at most what the books say, so the rest is others' for sure; more may be, while bytes are on their way
   // back.
-  others_now_ = MinusOrZero(MinusOrZero(total, free), books.present);
-  if (!lately_.empty()) lately_.back().until = now;
-  while (!lately_.empty() && lately_.back().bytes <= others_now_) lately_.pop_back();
-  lately_.push_back({.until = now, .bytes = others_now_});
-  while (lately_.front().until < now - kOthersWindow) lately_.pop_front();
+  const Bytes used = MinusOrZero(total, free);
+  others_now_ = MinusOrZero(used, books.present);
+  const auto note = [now](std::deque<Seen>& seen, Bytes bytes, absl::Duration window, auto outdoes) {
+    if (!seen.empty()) seen.back().until = now;
+    while (!seen.empty() && outdoes(bytes, seen.back().bytes)) seen.pop_back();
+    seen.push_back({.until = now, .bytes = bytes});
+    while (seen.front().until < now - window) seen.pop_front();
+  };
+  note(others_, others_now_, kOthersWindow, std::greater_equal<>());
+  note(unheld_, MinusOrZero(used, books.present - books.returned), kReturnTakesAtMost, std::less_equal<>());
 }
 
 void DeviceView::Adopted(Bytes bytes) {
   others_now_ = MinusOrZero(others_now_, bytes);
-  for (Others& others : lately_) others.bytes = MinusOrZero(others.bytes, bytes);
+  for (Seen& others : others_) others.bytes = MinusOrZero(others.bytes, bytes);
+  for (Seen& unheld : unheld_) unheld.bytes = MinusOrZero(unheld.bytes, bytes);
 }
 
 Bytes DeviceView::Available(const Books& books) const {
@@ -41,11 +53,17 @@ Bytes DeviceView::Capacity(const Books& books) const {
   return options_.cap.has_value() ? std::min(physical, *options_.cap) : physical;
 }
 
-Bytes DeviceView::SeenReturned(const Books& books) const {
-  const Bytes others = lately_.empty() ? Bytes() : lately_.front().bytes;
+DeviceView::Returned DeviceView::SeenReturned(const Books& books) const {
+  if (!sampled_) return {};
+  const Bytes others = others_.front().bytes;
   const Bytes must_be_there = books.present - books.returned + others;
-  const Bytes still_out = std::min(MinusOrZero(total_ - std::min(free_, total_), must_be_there), books.returned);
-  return books.returned - still_out;
+  const Bytes used = total_ - std::min(free_, total_);
+  const Bytes still_out = std::min(MinusOrZero(used, must_be_there), books.returned);
+  Returned returned = {.free = books.returned - still_out};
+  if (last_look_ - first_look_ >= kReturnTakesAtMost) {
+    returned.of_others = std::min(MinusOrZero(unheld_.front().bytes, others), still_out);
+  }
+  return returned;
 }
 
 }  // namespace kvbroker

@@ -43,10 +43,17 @@ class DeviceView {
   Bytes Available(const Books& books) const;
   // min(cap, present + free - headroom).
   Bytes Capacity(const Books& books) const;
-  // How much of `books.returned` the newest sample shows as free. Whose the rest is, the device does not say: programs
-  // outside are taken to use the most that they surely did lately. That is right where a client frees first and says so
-  // later, and where others grow; where others shrink while bytes are on their way, as many are taken for free early.
-  Bytes SeenReturned(const Books& books) const;
+  // What has become of `books.returned`, as of the newest sample.
+  struct Returned {
+    Bytes free;       // the device shows so much of it as free
+    Bytes of_others;  // so much is in use and was throughout the last 5 s: a program outside took it meanwhile
+    Bytes Sum() const { return free + of_others; }
+  };
+  // Whose the bytes in use are, the device does not say: programs outside are taken to use the most that they surely
+  // did lately. That is right where a client frees first and says so later, and where others grow; where others shrink
+  // while bytes are on their way, as many are taken for free early. Where others grow while bytes are on their way, as
+  // many seem not to come back: after 5 s they are taken for what they are.
+  Returned SeenReturned(const Books& books) const;
 
   // The device has been sampled at all: nothing is granted before.
   bool sampled() const { return sampled_; }
@@ -56,8 +63,8 @@ class DeviceView {
   const Options& options() const { return options_; }
 
  private:
-  // What others used at least, and the first look that showed otherwise.
-  struct Others {
+  // What a look showed, and when the next one was.
+  struct Seen {
     absl::Time until;
     Bytes bytes;
   };
@@ -67,7 +74,12 @@ class DeviceView {
   Bytes total_;
   Bytes free_;                 // of the newest sample, less what was made since
   Bytes others_now_;           // used by programs outside at least, as of the newest sample
-  std::deque<Others> lately_;  // falling in bytes: the first is the highest of the window
+  // What others used at least; falling in bytes: the first is the highest of the last 10 s.
+  std::deque<Seen> others_;
+  // What was in use beyond what is held and not let go of; rising in bytes: the first is the lowest of the last 5 s.
+  std::deque<Seen> unheld_;
+  absl::Time first_look_;
+  absl::Time last_look_;
 };
 
 }  // namespace kvbroker

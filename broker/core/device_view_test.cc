@@ -68,9 +68,9 @@ TEST_F(DeviceViewTest, WhatIsGivenBackIsNotFreeBeforeALookShowsIt) {
   Sample(MiB(60));
   books_.returned = MiB(20);
   EXPECT_EQ(view_.Available(books_), MiB(50));
-  EXPECT_EQ(view_.SeenReturned(books_), Bytes());
+  EXPECT_EQ(view_.SeenReturned(books_).Sum(), Bytes());
   Sample(MiB(80));
-  EXPECT_EQ(view_.SeenReturned(books_), MiB(20));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(20));
 }
 
 TEST_F(DeviceViewTest, WhatComesBackBitByBitIsSeenBitByBit) {
@@ -78,7 +78,7 @@ TEST_F(DeviceViewTest, WhatComesBackBitByBitIsSeenBitByBit) {
   Sample(MiB(60));
   books_.returned = MiB(20);
   Sample(MiB(68));
-  EXPECT_EQ(view_.SeenReturned(books_), MiB(8));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(8));
 }
 
 // ---------------------------------------------------------------- others
@@ -95,7 +95,7 @@ TEST_F(DeviceViewTest, AClientThatFreesFirstAndSaysSoLaterIsBelieved) {
   Sample(MiB(50), absl::Seconds(3));  // 20 of ours are free, and the books do not know it
   books_.returned = MiB(20);
   Sample(MiB(50), absl::Seconds(4));
-  EXPECT_EQ(view_.SeenReturned(books_), MiB(20));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(20));
 }
 
 TEST_F(DeviceViewTest, ALookAfterALongTimeStillKnowsWhatWasBefore) {
@@ -103,7 +103,7 @@ TEST_F(DeviceViewTest, ALookAfterALongTimeStillKnowsWhatWasBefore) {
   Sample(MiB(30));
   Sample(MiB(50), absl::Minutes(5));
   books_.returned = MiB(20);
-  EXPECT_EQ(view_.SeenReturned(books_), MiB(20));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(20));
 }
 
 TEST_F(DeviceViewTest, OthersThatGrowWhileBytesAreOnTheirWayDoNotHideThem) {
@@ -111,9 +111,37 @@ TEST_F(DeviceViewTest, OthersThatGrowWhileBytesAreOnTheirWayDoNotHideThem) {
   Sample(MiB(60));
   books_.returned = MiB(10);
   Sample(MiB(30), absl::Milliseconds(100));  // somebody outside took 30
-  EXPECT_EQ(view_.SeenReturned(books_), Bytes());
+  EXPECT_EQ(view_.SeenReturned(books_).Sum(), Bytes());
   Sample(MiB(40), absl::Milliseconds(200));  // and now ours are back
-  EXPECT_EQ(view_.SeenReturned(books_), MiB(10));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(10));
+}
+
+TEST_F(DeviceViewTest, WhatOthersTookInThatMomentIsTheirsAfterFiveSeconds) {
+  Take(MiB(40));
+  Sample(MiB(60));
+  books_.returned = MiB(10);
+  // Ours are back, and somebody took 6 at the same time: a client's context, say.
+  Sample(MiB(64), absl::Seconds(1));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(4));
+  EXPECT_EQ(view_.SeenReturned(books_).of_others, Bytes());
+  Sample(MiB(64), absl::Milliseconds(5900));
+  EXPECT_EQ(view_.SeenReturned(books_).of_others, Bytes());
+  Sample(MiB(64), absl::Milliseconds(6100));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(4));
+  EXPECT_EQ(view_.SeenReturned(books_).of_others, MiB(6));
+}
+
+TEST_F(DeviceViewTest, WhatIsReturnedLaterHasFiveSecondsOfItsOwn) {
+  Take(MiB(40));
+  Sample(MiB(60));
+  Sample(MiB(60), absl::Seconds(7));
+  books_.returned = MiB(10);
+  for (int second = 8; second <= 12; ++second) {
+    Sample(MiB(60), absl::Seconds(second));
+    EXPECT_EQ(view_.SeenReturned(books_).Sum(), Bytes()) << second;
+  }
+  Sample(MiB(60), absl::Seconds(14));
+  EXPECT_EQ(view_.SeenReturned(books_).of_others, MiB(10));
 }
 
 TEST_F(DeviceViewTest, OthersThatShrankLongAgoAreNotMistakenForAReturn) {
@@ -123,7 +151,7 @@ TEST_F(DeviceViewTest, OthersThatShrankLongAgoAreNotMistakenForAReturn) {
   Sample(MiB(60), absl::Seconds(12));
   books_.returned = MiB(10);
   Sample(MiB(60), absl::Seconds(13));
-  EXPECT_EQ(view_.SeenReturned(books_), Bytes());
+  EXPECT_EQ(view_.SeenReturned(books_).Sum(), Bytes());
 }
 
 TEST_F(DeviceViewTest, OthersThatShrinkCannotFreeMoreThanWasReturned) {
@@ -131,7 +159,7 @@ TEST_F(DeviceViewTest, OthersThatShrinkCannotFreeMoreThanWasReturned) {
   Sample(MiB(30));
   books_.returned = MiB(10);
   Sample(MiB(60), absl::Seconds(1));
-  EXPECT_EQ(view_.SeenReturned(books_), MiB(10));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(10));
 }
 
 TEST_F(DeviceViewTest, WhatAClientBroughtAlongIsNotOthersAnyMore) {
@@ -143,14 +171,14 @@ TEST_F(DeviceViewTest, WhatAClientBroughtAlongIsNotOthersAnyMore) {
   books_.returned = MiB(10);
   Sample(MiB(60), absl::Seconds(1));
 
-  EXPECT_EQ(view_.SeenReturned(books_), Bytes());
+  EXPECT_EQ(view_.SeenReturned(books_).Sum(), Bytes());
 }
 
 TEST_F(DeviceViewTest, ADeviceThatContradictsItselfIsSurvived) {
   Take(MiB(40));
   books_.returned = MiB(40);
   view_.Sample(MiB(10), Bytes(UINT64_MAX), kStart, books_);
-  EXPECT_EQ(view_.SeenReturned(books_), MiB(40));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(40));
   EXPECT_EQ(view_.used_by_others(), Bytes());
 }
 

@@ -74,8 +74,8 @@ class Ledger {
   // Credits returned slots, whole ones, as far as `seen` reaches. Returns what was credited.
   //
   // The device shows sums, not whose they are. The newest are credited first: what is let go of is free within moments,
-  // and what is still out after that (a dead process's child holds it) stays on the account of whoever let it be, where
-  // oldest first would credit it with everybody else's returns.
+  // and what is still out after that (a dead process's child holds it) stays on the account of whoever let it be until
+  // DeviceView takes it for others', where oldest first would credit it with everybody else's returns.
   Bytes CreditReturned(Bytes seen);
 
  private:

@@ -20,6 +20,7 @@ struct BrokerCounters {
   uint64_t create_failures = 0;
   uint64_t sessions_opened = 0;
   uint64_t sessions_ended = 0;
+  Bytes written_off;  // given back, never seen as free, and counted as used by others since
 };
 
 // The broker at one moment, for operators.

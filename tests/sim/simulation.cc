@@ -356,8 +356,9 @@ void Simulation::CheckStep(const std::vector<Effect>& effects) {
   const BrokerReport report = arbiter_.Report(timeline_.now());
 
   // I2, over all: what the broker issued is charged until it is free. Where others shrink while bytes are on their way
-  // back, the device's sums cannot tell the two apart: by so much, and no more, may too much be credited.
-  if (report.charged + device_.others_shrank() < device_.issued()) {
+  // back, the device's sums cannot tell the two apart: by so much, and no more, may too much be credited. What a liar
+  // or a dead process's child keeps is written off, and all the same not lent again (I1).
+  if (report.charged + device_.others_shrank() + report.counters.written_off < device_.issued()) {
     Fail(absl::StrCat("charged ", ToString(report.charged), " and out ", ToString(device_.issued())));
   }
 
