@@ -540,7 +540,7 @@ PolicySnapshot Arbiter::Snapshot() const {
   std::map<std::string, size_t> tenant_index;
   for (const auto& [name, tenant] : tenants_.all()) {
     tenant_index[name] = snapshot.tenants.size();
-    snapshot.tenants.push_back({.name = name, .limit = tenant.policy.limit});
+    snapshot.tenants.push_back({.name = name, .policy = tenant.policy});
   }
   for (const auto& [id, session] : ledger_.sessions()) {
     const size_t tenant = tenant_index.at(session.tenant);

@@ -8,16 +8,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "broker/policy/tenant_policy.h"
 #include "common/base/bytes.h"
 
 namespace kvbroker {
-
-// A tenant's policy.
-struct TenantPolicy {
-  std::optional<Bytes> limit;
-
-  friend bool operator==(const TenantPolicy&, const TenantPolicy&) = default;
-};
 
 // INVALID_ARGUMENT: no name for a tenant (1 to 64 of A-Z a-z 0-9 . _ -); names it.
 absl::Status CheckTenantName(absl::string_view name);

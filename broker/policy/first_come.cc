@@ -24,7 +24,7 @@ std::vector<PolicyPlan::Grant> PlanGrants(const PolicySnapshot& snapshot) {
   for (const PolicySnapshot::Lease* lease : waiting) {
     const uint64_t missing = lease->wanted - lease->held;
     uint64_t allowed = missing;
-    if (const std::optional<Bytes>& limit = snapshot.tenants[lease->tenant].limit) {
+    if (const std::optional<Bytes>& limit = snapshot.tenants[lease->tenant].policy.limit) {
       allowed = std::min(allowed, MinusOrZero(*limit, charged[lease->tenant]) / lease->slot);
     }
     const uint64_t least = std::min(std::max<uint64_t>(lease->min_useful, 1), missing);
@@ -45,7 +45,8 @@ std::vector<PolicyPlan::Grant> PlanGrants(const PolicySnapshot& snapshot) {
 std::vector<PolicyPlan::Target> PlanTargets(const PolicySnapshot& snapshot) {
   std::vector<Bytes> over;
   for (const PolicySnapshot::Tenant& tenant : snapshot.tenants) {
-    over.push_back(tenant.limit.has_value() ? MinusOrZero(tenant.charged - tenant.returned, *tenant.limit) : Bytes());
+    over.push_back(tenant.policy.limit.has_value() ? MinusOrZero(tenant.charged - tenant.returned, *tenant.policy.limit)
+                                                   : Bytes());
   }
   std::vector<const PolicySnapshot::Session*> by_size;
   for (const PolicySnapshot::Session& session : snapshot.sessions) by_size.push_back(&session);
@@ -56,12 +57,12 @@ std::vector<PolicyPlan::Target> PlanTargets(const PolicySnapshot& snapshot) {
   for (const PolicySnapshot::Session* session : by_size) {
     const PolicySnapshot::Tenant& tenant = snapshot.tenants[session->tenant];
     PolicyPlan::Target target = {.session = session->id};
-    if (tenant.limit.has_value()) {
+    if (tenant.policy.limit.has_value()) {
       const Bytes held = session->charged - session->returned;
       const Bytes give_back = std::min(over[session->tenant], held);
       over[session->tenant] -= give_back;
-      target.max = give_back.IsZero() ? *tenant.limit : held - give_back;
-      target.reason = absl::StrCat("limit of tenant ", tenant.name, ", ", ToString(*tenant.limit));
+      target.max = give_back.IsZero() ? *tenant.policy.limit : held - give_back;
+      target.reason = absl::StrCat("limit of tenant ", tenant.name, ", ", ToString(*tenant.policy.limit));
     }
     targets.push_back(std::move(target));
   }
@@ -71,7 +72,10 @@ std::vector<PolicyPlan::Target> PlanTargets(const PolicySnapshot& snapshot) {
 }  // namespace
 
 PolicyPlan FirstComePolicy::Plan(const PolicySnapshot& snapshot) const {
-  return {.grants = PlanGrants(snapshot), .targets = PlanTargets(snapshot)};
+  PolicyPlan plan;
+  plan.grants = PlanGrants(snapshot);
+  plan.targets = PlanTargets(snapshot);
+  return plan;
 }
 
 }  // namespace kvbroker

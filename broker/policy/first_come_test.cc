@@ -26,7 +26,7 @@ struct Situation {
 PolicySnapshot SnapshotOf(const Situation& s) {
   PolicySnapshot snapshot{.available = s.available, .capacity = MiB(40)};
   for (size_t i = 0; i < 2; ++i) {
-    snapshot.tenants.push_back({.name = i == 0 ? "a" : "b", .limit = s.limit[i], .charged = s.charged[i]});
+    snapshot.tenants.push_back({.name = i == 0 ? "a" : "b", .policy = {.limit = s.limit[i]}, .charged = s.charged[i]});
     snapshot.sessions.push_back({.id = SessionId(i + 1), .tenant = i, .charged = s.charged[i]});
     snapshot.leases.push_back({.id = LeaseId(i + 1),
                                .tenant = i,
@@ -100,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(FirstComePolicyTest, TheLargestSessionOfATenantGivesBackFirst) {
   PolicySnapshot snapshot{.available = Bytes()};
-  snapshot.tenants.push_back({.name = "a", .limit = MiB(6), .charged = MiB(12)});
+  snapshot.tenants.push_back({.name = "a", .policy = {.limit = MiB(6)}, .charged = MiB(12)});
   snapshot.sessions.push_back({.id = SessionId(1), .charged = MiB(4)});
   snapshot.sessions.push_back({.id = SessionId(2), .charged = MiB(8)});
 
@@ -114,7 +114,7 @@ TEST(FirstComePolicyTest, TheLargestSessionOfATenantGivesBackFirst) {
 
 TEST(FirstComePolicyTest, TheLeasesOfATenantShareItsLimit) {
   PolicySnapshot snapshot{.available = MiB(40), .capacity = MiB(40)};
-  snapshot.tenants.push_back({.name = "a", .limit = MiB(10)});
+  snapshot.tenants.push_back({.name = "a", .policy = {.limit = MiB(10)}});
   snapshot.leases.push_back({.id = LeaseId(1), .slot = MiB(2), .wanted = 3, .waiting_since = 1});
   snapshot.leases.push_back({.id = LeaseId(2), .slot = MiB(2), .wanted = 9, .waiting_since = 2});
 
@@ -127,7 +127,7 @@ TEST(FirstComePolicyTest, TheLeasesOfATenantShareItsLimit) {
 
 TEST(FirstComePolicyTest, WhatIsOnItsWayBackIsNotAskedForAgain) {
   PolicySnapshot snapshot{.available = Bytes()};
-  snapshot.tenants.push_back({.name = "a", .limit = MiB(10), .charged = MiB(16), .returned = MiB(6)});
+  snapshot.tenants.push_back({.name = "a", .policy = {.limit = MiB(10)}, .charged = MiB(16), .returned = MiB(6)});
   snapshot.sessions.push_back({.id = SessionId(1), .charged = MiB(10), .returned = MiB(6)});
   snapshot.sessions.push_back({.id = SessionId(2), .charged = MiB(6)});
 

@@ -1,45 +1,91 @@
 #ifndef KVBROKER_BROKER_POLICY_POLICY_H_
 #define KVBROKER_BROKER_POLICY_POLICY_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "broker/policy/holding.h"
+#include "broker/policy/tenant_policy.h"
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
 
 namespace kvbroker {
 
-// What a policy decides on: the whole broker at one moment, as values.
+// What a policy decides on: the whole broker at one moment, as values. Times are durations up to this moment.
+//
+// `charged` counts all that is on somebody's account; `returned` is the part of it that was given back already and that
+// the device does not show as free yet: it comes by itself. Held is charged - returned.
 struct PolicySnapshot {
   struct Tenant {
     std::string name;
-    std::optional<Bytes> limit;
-    Bytes charged;
-    Bytes returned;  // of which: given back already, and on its way
+    TenantPolicy policy;
+    Bytes floor;     // what one of its longest requests needs; 0: unknown
+    Bytes charged;   // all its sessions', those that are not active included
+    Bytes returned;  // of which
+    Bytes Held() const { return charged - returned; }
   };
-  struct Session {
+  struct Session {  // active ones alone
     SessionId id;
     size_t tenant = 0;  // index into `tenants`
     Bytes charged;
-    Bytes returned;  // of which: given back already, and on its way
+    Bytes returned;
+    Holding holding;                                  // as reported; may be older or newer than the sums
+    bool reported = false;                            // in the last 2 s, or since what it holds changed last
+    Bytes protected_bytes;                            // granted in the last 2 s
+    std::optional<Bytes> target;                      // as it was told last; none: no bound
+    absl::Duration asked_for = absl::ZeroDuration();  // since when it holds more than its target
+    bool missed_target = false;                       // it holds more than its target, and the deadline is over
+    Bytes Held() const { return charged - returned; }
   };
-  struct Lease {
+  struct Lease {  // of active sessions
     LeaseId id;
-    size_t tenant = 0;  // index into `tenants`
-    Bytes slot;         // what one slot takes, all planes
-    uint64_t held = 0;  // slots granted and not given back
+    size_t session = 0;  // index into `sessions`
+    size_t tenant = 0;   // index into `tenants`
+    Bytes slot;          // what one slot takes, all planes
+    uint64_t held = 0;   // slots granted and not given back
     uint64_t wanted = 0;
     uint64_t min_useful = 0;     // fewer new slots than this are of no use
-    uint64_t waiting_since = 0;  // order of the wants that are not met; smaller is older
+    uint64_t waiting_since = 0;  // order of the wants that are not met; smaller is older, 0: it is met
+    absl::Duration waiting;      // for how long
+    // The fewest new slots that help: at least 1 where it wants any.
+    uint64_t Least() const {
+      const uint64_t missing = wanted > held ? wanted - held : 0;
+      return missing == 0 ? 0 : std::min(missing, min_useful > 1 ? min_useful : uint64_t{1});
+    }
+  };
+  // The tenant that may have what its longest request needs before others get their shares.
+  struct Turn {
+    size_t tenant = 0;
+    absl::Duration age;
   };
 
-  Bytes available;  // may be granted now
-  Bytes capacity;   // may be out at once: what everybody has given back included
+  Bytes available;   // may be granted now: what room holds back is not in it
+  Bytes capacity;    // may be out at once, room not counted: available + charged, but for the cap
+  Bytes room_short;  // what the room that is being made lacks still: first of all that is given back
   std::vector<Tenant> tenants;
   std::vector<Session> sessions;
   std::vector<Lease> leases;
+  std::optional<Turn> turn;
+};
+
+// Why somebody has what it has, and no more.
+enum class Rule {
+  kMet,           // it has all it wants
+  kLimit,         // its tenant's limit
+  kImpossible,    // fewer slots than are of use could ever be granted
+  kShare,         // others want as much: this is its fair share
+  kClass,         // tenants of a higher class come first
+  kTurn,          // another tenant's long request has its turn
+  kGuarantee,     // what is left is others' guarantee, and could not be had back in time
+  kReserved,      // what is left is others' reserve
+  kMissedTarget,  // it holds more than it was asked to
+  kRoom,          // room is being made for memory outside the broker
+  kOnItsWay,      // its share; what others were asked for has not come yet
+  kFull,          // its share; nobody has to give
 };
 
 // What the policy decides.
@@ -51,11 +97,30 @@ struct PolicyPlan {
   struct Target {
     SessionId session;
     std::optional<Bytes> max;  // none: no bound
+    absl::Duration within;     // 0: no deadline
+    bool urgent = false;       // a guarantee or room waits for it
     std::string reason;        // for people
+  };
+  // One for each tenant, in the snapshot's order.
+  struct Share {
+    Bytes wanted;    // within its limit
+    Bytes entitled;  // what it should have now
+  };
+  // One for each lease, in the snapshot's order.
+  struct Verdict {
+    Rule rule = Rule::kMet;
+    std::optional<size_t> because_of;  // a tenant that has to do with it
   };
 
   std::vector<Grant> grants;
   std::vector<Target> targets;  // one for each session
+  std::vector<Share> shares;
+  std::vector<Verdict> verdicts;
+  std::optional<size_t> turn;  // whose turn it is from now on
+  // Cache that nobody used for so long is given up rather than grown past; none: there is enough.
+  std::optional<absl::Duration> eviction_age;
+  Bytes asked;              // what all targets together ask for
+  Bytes guarantee_at_risk;  // guarantees that could not be had back in time now
 };
 
 // Decides who may have how much. Pure: the same snapshot gives the same plan, and nothing is remembered.
