@@ -28,7 +28,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "broker/config/config.h"
-#include "broker/policy/first_come.h"
+#include "broker/config/policy_store.h"
+#include "broker/policy/fair_policy.h"
 #include "broker/server/admin_service.h"
 #include "broker/server/broker.h"
 #include "broker/server/event_loop.h"
@@ -74,7 +75,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--runtime-dir", flags.runtime_dir, "Sockets and lock; default $KVBROKER_RUNTIME_DIR or /run/kvbroker")
       ->type_name("DIR");
   app.add_option("--state-dir", flags.state_dir,
-                 "What outlives the broker; default $KVBROKER_STATE_DIR or /var/lib/kvbroker")
+                 "What outlives the broker; default $KVBROKER_STATE_DIR or /var/lib/kvbroker (where --runtime-dir is "
+                 "given, its state/)")
       ->type_name("DIR");
   app.add_option("--tenant", flags.tenants, "A tenant and its limit, as a=40GiB, b=25% or c=none; may be repeated")
       ->type_name("NAME=LIMIT");
@@ -118,7 +120,7 @@ absl::StatusOr<BrokerConfig> ConfigOf(const Flags& flags) {
     if (!limit.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("--tenant ", tenant, ": ", limit.status().message()));
     }
-    config.tenants[parts.first] = *limit;
+    config.tenants[parts.first].limit = *limit;
   }
   const bool named = !flags.config.empty();
   if (named || access(kDefaultConfig, F_OK) == 0) {
@@ -161,6 +163,12 @@ absl::Status LinkDevice(const RuntimeDir& dir, absl::string_view device, absl::s
   return dir.Link(absl::StrCat("gpu", number));
 }
 
+// What operators set is kept beside the default runtime directory's brokers, or with the one that was chosen instead.
+std::string StateDir(const BrokerConfig& config) {
+  if (config.state_dir.has_value()) return *config.state_dir;
+  return config.runtime_dir.has_value() ? absl::StrCat(*config.runtime_dir, "/state") : "/var/lib/kvbroker";
+}
+
 absl::Status Serve(const BrokerConfig& config) {
   KVB_ASSIGN_OR_RETURN(const UniqueFd signals, TakeSignals());
   RaiseDescriptorLimit();
@@ -175,23 +183,29 @@ absl::Status Serve(const BrokerConfig& config) {
   KVB_ASSIGN_OR_RETURN(const uint64_t epoch, dir.NextEpoch());
   KVB_RETURN_IF_ERROR(LinkDevice(dir, config.device.value_or("auto"), device->info().kind));
 
+  KVB_ASSIGN_OR_RETURN(PolicyStore store, PolicyStore::Open(absl::StrCat(StateDir(config), "/", device->info().uuid,
+                                                                         "/policy.textproto")));
+
   const Bytes capacity = config.capacity.value_or(memory.total);
+  KVB_ASSIGN_OR_RETURN(const auto tenants, config.TenantPolicies(capacity));
   const Broker::Options options = {
       .arbiter = {.device = {.cap = config.capacity,
                              .headroom = config.headroom.value_or(DefaultHeadroom(device->info(), memory.total))},
                   .device_uuid = device->info().uuid,
                   .granularity = device->info().granularity,
-                  .tenants = config.TenantPolicies(capacity),
+                  .tenants = tenants,
+                  .set_tenants = store.tenants(),
+                  .policy_revision = store.revision(),
                   .other_tenants = config.OtherTenants(capacity)},
       .engine_socket = dir.engine_socket(),
       .epoch = epoch,
       .device_kind = device->info().kind};
-  const FirstComePolicy policy;
+  const FairPolicy policy;
   KVB_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
   {
     KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker, Broker::Create(options, policy, *device, *loop));
     KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminService> admin,
-                         AdminService::Start(dir.admin_socket(), *broker, *loop, device->info()));
+                         AdminService::Start(dir.admin_socket(), *broker, *loop, device->info(), store));
     KVB_RETURN_IF_ERROR(dir.AdmitToAdmin(kOperators));
     KVB_RETURN_IF_ERROR(loop->Watch(signals.get(), [&] {
       signalfd_siginfo info;
@@ -205,8 +219,9 @@ absl::Status Serve(const BrokerConfig& config) {
     const BrokerReport report = broker->Report();
     LogInfo("kvbrokerd ", kVersion, " ready device=", device->info().uuid, " (", device->info().name,
             ") capacity=", ToString(report.capacity), " headroom=", ToString(report.headroom),
-            " tenants=", options.arbiter.tenants.size(), options.arbiter.other_tenants.has_value() ? " and others" : "",
-            " epoch=", epoch, " engines=", dir.engine_socket(), " admin=", dir.admin_socket());
+            " policy_revision=", store.revision(), " tenants=", options.arbiter.tenants.size(),
+            options.arbiter.other_tenants.has_value() ? " and others" : "", " epoch=", epoch,
+            " engines=", dir.engine_socket(), " admin=", dir.admin_socket());
     loop->Run();
     loop->Unwatch(signals.get());
     admin.reset();

@@ -7,9 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "broker/config/tenant_setting.h"
 #include "broker/core/tenants.h"
 #include "common/base/bytes.h"
-#include "common/base/limit_setting.h"
 
 namespace kvbroker {
 
@@ -21,14 +21,17 @@ struct BrokerConfig {
   std::optional<Bytes> host_memory;
   std::optional<std::string> runtime_dir;
   std::optional<std::string> state_dir;
-  std::map<std::string, LimitSetting> tenants;
-  std::optional<LimitSetting> default_tenant;
+  std::map<std::string, TenantSetting> tenants;
+  std::optional<TenantSetting> default_tenant;  // assures nothing
 
-  // Takes from `other` what is not set here, and the tenants that are not named here.
+  // Takes from `other` what is not set here, of tenants that are named in both too.
   void FillFrom(const BrokerConfig& other);
 
-  // The tenants as the arbiter knows them. Where none is listed and no default is given, everybody is admitted.
-  std::map<std::string, TenantPolicy> TenantPolicies(Bytes capacity) const;
+  // The tenants as the arbiter knows them, where the capacity is `capacity`. INVALID_ARGUMENT names the tenant whose
+  // numbers do not go together; or what all are assured, and the capacity, which is less.
+  absl::StatusOr<std::map<std::string, TenantPolicy>> TenantPolicies(Bytes capacity) const;
+  // What others are admitted under. None: they are refused. Where no tenant is listed and no default is given,
+  // everybody is admitted.
   std::optional<TenantPolicy> OtherTenants(Bytes capacity) const;
 };
 

@@ -15,6 +15,9 @@ namespace {
 constexpr absl::Duration kSoonestLook = absl::Milliseconds(1);
 constexpr absl::Duration kLatestLook = absl::Milliseconds(100);
 
+// The device is looked at ten times a second: a longer silence means that the machine slept, or its processor was away.
+constexpr absl::Duration kLongestPause = absl::Seconds(5);
+
 std::string Describe(const SessionRecord& session) {
   return absl::StrCat("session=", session.id.value(), " tenant=", session.tenant, " pid=", session.process.pid);
 }
@@ -25,15 +28,22 @@ Arbiter::Arbiter(const Options& options, const Policy& policy)
     : options_(options),
       policy_(policy),
       device_(options.device),
-      tenants_(options.tenants, options.other_tenants),
-      sample_backoff_(kSoonestLook) {}
+      tenants_(options.tenants, options.set_tenants, options.other_tenants),
+      sample_backoff_(kSoonestLook),
+      policy_revision_(options.policy_revision) {}
 
 std::vector<Effect> Arbiter::Step(const Event& event, absl::Time now) {
+  if (now - now_ > kLongestPause && now_ != absl::InfinitePast()) ExtendDeadlines(now - now_);
   now_ = now;
   effects_.clear();
   std::visit([this](const auto& e) { On(e); }, event);
-  RemoveWhatEnded();
-  Replan();
+  // Confirming a batch or making one changes nothing that the policy decides on: most steps end here.
+  if (std::exchange(plan_is_due_, false)) {
+    RemoveWhatEnded();
+    UpdateRooms();
+    WatchTargets();
+    Replan();
+  }
   return std::exchange(effects_, {});
 }
 
@@ -128,7 +138,9 @@ void Arbiter::On(const event::Hello& hello) {
                                                .role = hello.role,
                                                .process = hello.process,
                                                .engine = hello.engine,
-                                               .opened = now_});
+                                               .opened = now_,
+                                               .floor = hello.floor});
+  plan_is_due_ = true;
   ++counters_.sessions_opened;
   effect::Admit admit = {.connection = hello.connection,
                          .session = id,
@@ -144,6 +156,10 @@ void Arbiter::On(const event::Hello& hello) {
   device_.Adopted(MinusOrZero(ledger_.BooksOf(session).present, in_doubt));
   // What the process uses beside what it will borrow (a context, some 500 MiB) is seen before anything is borrowed.
   Emit(effect::SampleDevice{});
+  if (tenant->policy.limit.has_value() && hello.floor > *tenant->policy.limit) {
+    Warn(absl::StrCat("tenant ", tenant->name, " may starve: one of its longest requests needs ", ToString(hello.floor),
+                      ", its limit is ", ToString(*tenant->policy.limit)));
+  }
   Inform(absl::StrCat("session opened ", Describe(session), " uid=", session.process.uid, " engine='", session.engine,
                       "' held=", ledger_.ChargedTo(session).in_bytes()));
 }
@@ -153,6 +169,7 @@ void Arbiter::On(const event::Poisoned& poisoned) {
   if (session == nullptr) return;
   KVB_CHECK(Transition(session->state, SessionState::kPoisoned).ok(), "an active session can be poisoned");
   StopHandingOver(*session);
+  plan_is_due_ = true;
   Warn(absl::StrCat("session poisoned ", Describe(*session), ": ", poisoned.error));
 }
 
@@ -166,6 +183,7 @@ void Arbiter::On(const event::ConnectionLost& lost) {
   KVB_CHECK(Transition(session->state, SessionState::kLost).ok(), "an active session can be lost");
   Warn(absl::StrCat("session lost ", Describe(*session), ": its connection closed, its process lives"));
   StopHandingOver(*session);
+  plan_is_due_ = true;
   if (ledger_.ChargedTo(*session).IsZero()) Drain(*session, "it holds nothing");
 }
 
@@ -191,6 +209,8 @@ void Arbiter::On(const event::ProcessEnded& ended) {
 
 void Arbiter::Drain(SessionRecord& session, absl::string_view why) {
   KVB_CHECK(Transition(session.state, SessionState::kDraining).ok(), "a session drains once");
+  plan_is_due_ = true;
+  rooms_.Remove(session.id);
   const Bytes charged = ledger_.ChargedTo(session);
   for (const auto& [arena, id] : session.leases) Abandon(*ledger_.FindLease(id));
   Inform(absl::StrCat("session draining ", Describe(session), " held=", charged.in_bytes(), ": ", why));
@@ -235,10 +255,11 @@ SessionRecord* Arbiter::ActiveSession(SessionId id) {
   return session != nullptr && session->state == SessionState::kActive ? session : nullptr;
 }
 
-void Arbiter::RefuseMessage(const SessionRecord& session, ArenaId arena, absl::Status status) {
+void Arbiter::RefuseMessage(const SessionRecord& session, ArenaId arena, absl::Status status, uint64_t want_revision) {
   ++counters_.refusals;
   Warn(absl::StrCat("message refused ", Describe(session), ": ", status.message()));
-  Emit(effect::TellError{.session = session.id, .arena = arena, .status = std::move(status)});
+  Emit(effect::TellError{
+      .session = session.id, .arena = arena, .status = std::move(status), .want_revision = want_revision});
 }
 
 void Arbiter::RefuseFrame(const SessionRecord& session, absl::Status status) {
@@ -299,6 +320,7 @@ void Arbiter::On(const event::ArenaClose& close) {
   if (lease->closed) return;
   if (lease->pending_fetch.has_value()) NothingToFetch(*session, lease->id());
   Abandon(*lease);
+  plan_is_due_ = true;
 }
 
 void Arbiter::On(const event::Want& want) {
@@ -318,6 +340,7 @@ void Arbiter::On(const event::Want& want) {
   lease->want.revision = want.revision;
   lease->want.slots = want.slots;
   lease->want.min_useful = want.min_useful;
+  plan_is_due_ = true;
   // Granted, not yet fetched, and no longer wanted: it is free for others.
   const uint64_t held = lease->counts().held();
   if (held > want.slots) {
@@ -339,6 +362,11 @@ void Arbiter::On(const event::Released& released) {
   }
   const absl::StatusOr<uint64_t> more = lease->Release(released.total);
   if (!more.ok()) return RefuseMessage(*session, lease->arena(), more.status());
+  if (session->target.asked()) {
+    Tenants::Tenant& tenant = tenants_.all().at(session->tenant);
+    const Bytes too_much = MinusOrZero(HeldBy(*session) + lease->slot_bytes() * *more, *session->target.max());
+    tenant.reclaimed += std::min(too_much, lease->slot_bytes() * *more);
+  }
   NoteReturned(lease->id(), *more);
 }
 
@@ -449,6 +477,7 @@ void Arbiter::On(const event::MakeFailed& failed) {
   Lease* lease = ledger_.FindLease(failed.lease);
   KVB_CHECK(lease != nullptr, "a lease outlives what is made for it");
   lease->MakeFailed(failed.slots);
+  plan_is_due_ = true;  // what nobody waited for any more is not charged any more
   ++counters_.create_failures;
   // A full device is ordinary, and the slots keep their place; anything else an operator wants to know.
   if (failed.error.code() != absl::StatusCode::kResourceExhausted) {
@@ -459,6 +488,7 @@ void Arbiter::On(const event::MakeFailed& failed) {
 }
 
 void Arbiter::On(const event::DeviceSample& sample) {
+  plan_is_due_ = true;
   device_.Sample(sample.total, sample.free, now_, ledger_.Books());
   CreditReturned();
   RetryStarved();
@@ -466,6 +496,7 @@ void Arbiter::On(const event::DeviceSample& sample) {
 
 void Arbiter::NoteReturned(LeaseId lease, uint64_t slots) {
   if (slots == 0) return;
+  plan_is_due_ = true;
   ledger_.NoteReturned(lease, slots);
   sample_backoff_ = kSoonestLook;
   Emit(effect::SampleDevice{});
@@ -506,7 +537,7 @@ void Arbiter::StartMaking(Lease& lease, uint64_t slots) {
 }
 
 void Arbiter::RetryStarved() {
-  Bytes room = MinusOrZero(device_.free(), device_.options().headroom);
+  Bytes room = MinusOrZero(device_.free(), device_.options().headroom + rooms_.HeldBack(RoomDevice()));
   for (auto& [id, lease] : ledger_.leases()) {
     room = MinusOrZero(room, lease.slot_bytes() * (lease.counts().making + lease.counts().unwanted));
   }
@@ -518,167 +549,7 @@ void Arbiter::RetryStarved() {
   }
 }
 
-// ---------------------------------------------------------------- policy
-
-void Arbiter::On(const event::SetLimit& set) {
-  const absl::StatusOr<Tenants::Tenant*> tenant = tenants_.Find(set.tenant);
-  if (!tenant.ok()) {
-    Emit(effect::AnswerLimit{.request = set.request, .status = tenant.status()});
-    return;
-  }
-  (*tenant)->policy.limit = set.limit;
-  const Bytes charged = ledger_.ChargedToTenant(set.tenant);
-  const Bytes over = set.limit.has_value() ? MinusOrZero(charged, *set.limit) : Bytes();
-  Inform(absl::StrCat("limit set tenant=", set.tenant, " limit=",
-                      set.limit.has_value() ? absl::StrCat(set.limit->in_bytes()) : "none", " over=", over.in_bytes()));
-  Emit(effect::AnswerLimit{.request = set.request, .limit = set.limit, .over = over});
-}
-
-PolicySnapshot Arbiter::Snapshot() const {
-  const DeviceView::Books all = ledger_.Books();
-  PolicySnapshot snapshot{.available = device_.Available(all), .capacity = device_.Capacity(all)};
-  std::map<std::string, size_t> tenant_index;
-  for (const auto& [name, tenant] : tenants_.all()) {
-    tenant_index[name] = snapshot.tenants.size();
-    snapshot.tenants.push_back({.name = name, .policy = tenant.policy});
-  }
-  for (const auto& [id, session] : ledger_.sessions()) {
-    const size_t tenant = tenant_index.at(session.tenant);
-    const DeviceView::Books books = ledger_.BooksOf(session);
-    snapshot.tenants[tenant].charged += books.charged;
-    snapshot.tenants[tenant].returned += books.returned;
-    if (session.state != SessionState::kActive) continue;
-    snapshot.sessions.push_back({.id = id, .tenant = tenant, .charged = books.charged, .returned = books.returned});
-    for (const auto& [arena, lease_id] : session.leases) {
-      const Lease& lease = ledger_.leases().at(lease_id);
-      if (lease.closed) continue;
-      snapshot.leases.push_back({.id = lease_id,
-                                 .tenant = tenant,
-                                 .slot = lease.slot_bytes(),
-                                 .held = lease.counts().held(),
-                                 .wanted = lease.want.slots,
-                                 .min_useful = lease.want.min_useful,
-                                 .waiting_since = lease.want.waiting_since});
-    }
-  }
-  return snapshot;
-}
-
-void Arbiter::Replan() {
-  for (auto& [id, lease] : ledger_.leases()) {
-    const bool met = lease.counts().held() >= lease.want.slots;
-    if (met) {
-      lease.want.waiting_since = 0;
-    } else if (lease.want.waiting_since == 0) {
-      lease.want.waiting_since = next_wait_++;
-    }
-  }
-  const PolicyPlan plan = policy_.Plan(Snapshot());
-
-  for (const PolicyPlan::Grant& grant : plan.grants) {
-    Lease& lease = *ledger_.FindLease(grant.lease);
-    lease.Grant(grant.slots);
-    ++counters_.grants;
-    counters_.granted_slots += grant.slots;
-    Emit(effect::TellGrant{.session = lease.session(),
-                           .lease = lease.id(),
-                           .total = lease.total_granted(),
-                           .want_revision = lease.want.revision});
-    StartMaking(lease, grant.slots);
-  }
-  for (const PolicyPlan::Target& target : plan.targets) {
-    SessionRecord& session = *ledger_.FindSession(target.session);
-    if (session.target_revision != 0 && session.target == target.max) continue;
-    session.target = target.max;
-    Emit(effect::TellTarget{
-        .session = session.id, .revision = ++session.target_revision, .max = target.max, .reason = target.reason});
-  }
-  // In one pass: a sum for each tenant over all sessions would be their product, in every step.
-  std::map<absl::string_view, Bytes> charged;
-  for (const auto& [id, session] : ledger_.sessions()) charged[session.tenant] += ledger_.ChargedTo(session);
-  for (auto& [name, tenant] : tenants_.all()) {
-    if (const auto it = charged.find(name); it != charged.end()) tenant.peak = std::max(tenant.peak, it->second);
-  }
-}
-
 void Arbiter::Warn(std::string text) { Emit(effect::Note{effect::Note::Level::kWarning, std::move(text)}); }
 void Arbiter::Inform(std::string text) { Emit(effect::Note{effect::Note::Level::kInfo, std::move(text)}); }
-
-// ---------------------------------------------------------------- looking at it
-
-BrokerReport Arbiter::Report(absl::Time now) const {
-  const DeviceView::Books books = ledger_.Books();
-  BrokerReport report = {.total = device_.total(),
-                         .free = device_.free(),
-                         .capacity = device_.Capacity(books),
-                         .cap = device_.options().cap,
-                         .headroom = device_.options().headroom,
-                         .charged = books.charged,
-                         .returned = books.returned,
-                         .used_by_others = device_.used_by_others(),
-                         .counters = counters_};
-  std::map<std::string, size_t> tenant_index;
-  for (const auto& [name, tenant] : tenants_.all()) {
-    tenant_index[name] = report.tenants.size();
-    report.tenants.push_back(
-        {.name = name, .limit = tenant.policy.limit, .configured_limit = tenant.configured.limit, .peak = tenant.peak});
-  }
-  for (const auto& [id, session] : ledger_.sessions()) {
-    BrokerReport::Session row = {.id = id,
-                                 .tenant = session.tenant,
-                                 .instance = session.instance,
-                                 .state = session.state,
-                                 .process = session.process,
-                                 .engine = session.engine,
-                                 .target = session.target,
-                                 .age = now - session.opened,
-                                 .arenas = static_cast<uint32_t>(session.leases.size())};
-    for (const auto& [arena, lease_id] : session.leases) {
-      const Lease& lease = ledger_.leases().at(lease_id);
-      const Lease::Counts& counts = lease.counts();
-      row.charged += lease.slot_bytes() * counts.charged();
-      row.active += lease.slot_bytes() * counts.active;
-      row.in_flight += lease.slot_bytes() * (counts.starved + counts.making + counts.made + counts.sent);
-      row.returned += lease.slot_bytes() * (counts.returned + counts.unwanted);
-      row.wanted += lease.slot_bytes() * std::max(lease.want.slots, counts.held());
-    }
-    BrokerReport::Tenant& tenant = report.tenants[tenant_index.at(session.tenant)];
-    ++tenant.sessions;
-    tenant.charged += row.charged;
-    tenant.wanted += row.wanted;
-    report.sessions.push_back(std::move(row));
-  }
-  for (const BrokerReport::Tenant& tenant : report.tenants) {
-    const Bytes may_have = tenant.limit.has_value() ? std::min(tenant.wanted, *tenant.limit) : tenant.wanted;
-    report.waiting += MinusOrZero(may_have, tenant.charged);
-  }
-  return report;
-}
-
-absl::Status Arbiter::CheckInvariants() const {
-  const DeviceView::Books books = ledger_.Books();
-  if (!adopted_ && device_.options().cap.has_value() && books.charged > *device_.options().cap) {
-    return absl::InternalError(absl::StrCat("charged ", books.charged.in_bytes(), " is over the cap"));
-  }
-  if (!ledger_.ReturnedAddsUp()) return absl::InternalError("returned slots and their order do not add up");
-  for (const auto& [id, lease] : ledger_.leases()) {
-    const SessionRecord* session = ledger_.FindSession(lease.session());
-    if (session == nullptr) return absl::InternalError(absl::StrCat("lease ", id.value(), " has no session"));
-    const auto it = session->leases.find(lease.arena());
-    if (it == session->leases.end() || it->second != id) {
-      return absl::InternalError(absl::StrCat("lease ", id.value(), " is unknown to its session"));
-    }
-    if (lease.counts().held() > lease.slots()) {
-      return absl::InternalError(absl::StrCat("lease ", id.value(), " holds more slots than its arena has"));
-    }
-    if ((lease.closed || session->state == SessionState::kDraining) && lease.counts().held() > 0) {
-      return absl::InternalError(absl::StrCat("lease ", id.value(), " of an ended arena or session holds slots"));
-    }
-  }
-  for (const auto& [id, session] : ledger_.sessions()) {
-    if (session.state == SessionState::kGone) return absl::InternalError("a session that is gone is still there");
-  }
-  return absl::OkStatus();
-}
 
 }  // namespace kvbroker

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,6 +15,7 @@
 #include "broker/core/event.h"
 #include "broker/core/ledger.h"
 #include "broker/core/report.h"
+#include "broker/core/rooms.h"
 #include "broker/core/tenants.h"
 #include "broker/policy/policy.h"
 #include "common/base/arena_bounds.h"
@@ -38,7 +40,23 @@ class Arbiter {
     std::string device_uuid;
     Bytes granularity = MiB(2);
     std::map<std::string, TenantPolicy> tenants;
-    std::optional<TenantPolicy> other_tenants;  // none: they are refused
+    std::map<std::string, TenantPolicy> set_tenants;  // by operators before, at run time; wins over `tenants`
+    uint64_t policy_revision = 0;                     // of these
+    std::optional<TenantPolicy> other_tenants;        // none: they are refused
+  };
+
+  // An operator's wish, before it is carried out.
+  struct TenantChange {
+    std::string tenant;
+    TenantPolicy policy;       // the whole of it
+    bool create = false;       // a tenant that is not known is made known
+    bool force = false;        // a limit below what one longest request needs
+    uint64_t if_revision = 0;  // only while the policy is this one; 0: whichever it is
+  };
+  // All policies as they would be, to be kept before event::SetTenant.
+  struct CheckedChange {
+    uint64_t revision = 0;
+    std::map<std::string, TenantPolicy> set_tenants;
   };
 
   // Bounds on what clients can make the broker keep, besides arena_bounds.h.
@@ -51,7 +69,21 @@ class Arbiter {
 
   std::vector<Effect> Step(const Event& event, absl::Time now);
 
+  // NOT_FOUND: no such tenant, and it is not to be made known. FAILED_PRECONDITION: another revision, more assured to all than there is, or a limit below the tenant's floor;
+  // INVALID_ARGUMENT: numbers that do not go together. Names them.
+  absl::StatusOr<CheckedChange> CheckTenantChange(const TenantChange& change) const;
+
   BrokerReport Report(absl::Time now) const;
+
+  // What the policy would decide now, or if a tenant wanted or were promised something else.
+  struct Simulation {
+    PolicySnapshot snapshot;
+    PolicyPlan plan;
+  };
+  Simulation PlanNow(absl::Time now) const;
+  // NOT_FOUND: no such tenant. `want`: in all, bytes; of a tenant without an arena, as if it had one of slots of 32 MiB.
+  absl::StatusOr<Simulation> Simulate(const std::string& tenant, std::optional<Bytes> want,
+                                      const std::optional<TenantPolicy>& policy, absl::Time now) const;
 
   // What must hold after every step, and how it does not. For tests, and for a metric in production.
   absl::Status CheckInvariants() const;
@@ -65,6 +97,9 @@ class Arbiter {
   void On(const event::Confirm& confirm);
   void On(const event::Nack& nack);
   void On(const event::Released& released);
+  void On(const event::HoldingReport& report);
+  void On(const event::ReserveExternal& reserve);
+  void On(const event::ExternalSettled& settled);
   void On(const event::Remark&) {}
   void On(const event::Unsupported& unsupported);
   void On(const event::Poisoned& poisoned);
@@ -74,7 +109,7 @@ class Arbiter {
   void On(const event::Made& made);
   void On(const event::MakeFailed& failed);
   void On(const event::DeviceSample& sample);
-  void On(const event::SetLimit& set);
+  void On(const event::SetTenant& set);
 
   // Null where there is no such session, or it is active no more: messages that were on their way then are nobody's
   // fault.
@@ -92,7 +127,7 @@ class Arbiter {
   absl::Status CheckHello(const event::Hello& hello) const;
   absl::Status CheckArena(const ArenaDescription& arena) const;
   // Refuses the message, and tells the client.
-  void RefuseMessage(const SessionRecord& session, ArenaId arena, absl::Status status);
+  void RefuseMessage(const SessionRecord& session, ArenaId arena, absl::Status status, uint64_t want_revision = 0);
   // As above for a frame of the hand-over channel: the connection ends.
   void RefuseFrame(const SessionRecord& session, absl::Status status);
 
@@ -109,8 +144,29 @@ class Arbiter {
   void CreditReturned();
   void RemoveWhatEnded();
 
-  PolicySnapshot Snapshot() const;
+  // --- arbiter_plan.cc: what the policy sees, and what follows from what it says.
+  PolicySnapshot Snapshot(absl::Time now) const;
   void Replan();
+  void NoteWaiting();
+  void CarryOut(const PolicyPlan& plan);
+  // What the client has not fetched yet costs nobody anything to give back.
+  void TakeBackUnfetched(SessionRecord& session, Bytes max);
+  void Tell(SessionRecord& session, const PolicyPlan::Target& target, const PolicyPlan& plan);
+  void ForgetImpossibleWants(const PolicySnapshot& snapshot, const PolicyPlan& plan);
+  void NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan);
+  // How long tenants wait, and for what.
+  void KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan);
+  void KeepAssuredClock(Tenants::Tenant& tenant, bool is_short);
+  // Who did not give back in time, and what becomes of it.
+  void WatchTargets();
+  void EndProcessesThatMissed(SessionRecord& session);
+  // Whose fault it is, as far as is known: "session=3 tenant=b pid=7 (asked 1.2s ago for 1 GiB)".
+  std::string Culprits() const;
+  Rooms::Device RoomDevice() const;
+  void UpdateRooms();
+  // Time in which nobody could act is nobody's fault.
+  void ExtendDeadlines(absl::Duration gap);
+  Bytes HeldBy(const SessionRecord& session) const;
   void StartMaking(Lease& lease, uint64_t slots);
   void RetryStarved();
   void Warn(std::string text);
@@ -133,8 +189,15 @@ class Arbiter {
   absl::Duration sample_backoff_;
   bool adopted_ = false;  // a client brought memory along: the cap may be exceeded without fault of ours
 
+  Rooms rooms_;
+  std::optional<std::pair<std::string, absl::Time>> turn_;  // whose it is, and since when
+  uint64_t turns_ = 0;
+  uint64_t policy_revision_;
+  PolicyPlan plan_;           // the newest
+  bool plan_is_due_ = false;  // something has changed that the policy decides on
+
   // Of the step that is being taken.
-  absl::Time now_;
+  absl::Time now_ = absl::InfinitePast();
   std::vector<Effect> effects_;
 };
 

@@ -1,13 +1,11 @@
 #include "broker/core/arbiter.h"
 
-#include <limits>
 #include <map>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "broker/policy/first_come.h"
+#include "broker/core/testing/arbiter_fixture.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -18,100 +16,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr uint64_t kHuge = std::numeric_limits<uint64_t>::max();
-constexpr ArenaId kArena(1);
-
-// The effects of one kind, in order.
-template <typename E>
-std::vector<E> All(const std::vector<Effect>& effects) {
-  std::vector<E> all;
-  for (const Effect& effect : effects) {
-    if (const E* e = std::get_if<E>(&effect)) all.push_back(*e);
-  }
-  return all;
-}
-
-template <typename E>
-bool Has(const std::vector<Effect>& effects) {
-  return !All<E>(effects).empty();
-}
-
-// An arbiter and a device of 100 MiB. Tenants "a" and "b" are known; slots are of 2 MiB.
-class ArbiterTest : public ::testing::Test {
- protected:
-  ArbiterTest() { Look(); }
-
-  std::vector<Effect> Step(const Event& event) {
-    now_ += absl::Milliseconds(1);
-    std::vector<Effect> effects = arbiter_.Step(event, now_);
-    EXPECT_EQ(arbiter_.CheckInvariants(), absl::OkStatus());
-    return effects;
-  }
-  // A look at the device; later than everything before it is given back by then.
-  std::vector<Effect> Look() { return Step(event::DeviceSample{.total = MiB(100), .free = free_}); }
-
-  static event::Hello Greeting(const std::string& tenant, int64_t pid) {
-    return {.connection = ConnectionId(static_cast<uint64_t>(pid)),
-            .process = {.pid = pid, .start_time = 1},
-            .tenant = tenant,
-            .engine = "test"};
-  }
-  SessionId Open(const std::string& tenant = "a", int64_t pid = 1) {
-    const auto admitted = All<effect::Admit>(Step(Greeting(tenant, pid)));
-    return admitted.size() == 1 ? admitted[0].session : SessionId();
-  }
-  LeaseId OpenArena(SessionId session, ArenaId arena = kArena, uint64_t slots = 1000) {
-    const auto opened = All<effect::TellArenaOpened>(
-        Step(event::ArenaOpen{.session = session, .arena = {.id = arena, .planes = {MiB(2)}, .slots = slots}}));
-    return opened.size() == 1 ? opened[0].lease : LeaseId();
-  }
-  std::vector<Effect> Want(SessionId session, uint64_t slots, ArenaId arena = kArena, uint64_t min_useful = 0) {
-    return Step(event::Want{
-        .session = session, .arena = arena, .revision = ++revision_, .slots = slots, .min_useful = min_useful});
-  }
-  std::vector<Effect> Fetch(SessionId session, LeaseId lease, uint64_t most = kHuge, BatchId confirm = BatchId()) {
-    return Step(event::Fetch{.session = session, .lease = lease, .max_slots = most, .confirm = confirm});
-  }
-  std::vector<Effect> Make(LeaseId lease, uint64_t slots) {
-    free_ -= MiB(2) * slots;
-    return Step(event::Made{.lease = lease, .slots = slots});
-  }
-  std::vector<Effect> FailToMake(LeaseId lease, uint64_t slots) {
-    return Step(event::MakeFailed{.lease = lease, .slots = slots, .error = absl::ResourceExhaustedError("full")});
-  }
-  // Wants, gets and confirms so many slots more.
-  void Activate(SessionId session, LeaseId lease, uint64_t slots) {
-    active_[session] += slots;
-    Want(session, active_[session]);
-    Make(lease, slots);
-    const auto batch = All<effect::HandOver>(Fetch(session, lease));
-    ASSERT_EQ(batch.size(), 1u);
-    ASSERT_EQ(batch[0].slots, slots);
-    Step(event::Confirm{.session = session, .lease = lease, .batch = batch[0].batch});
-  }
-
-  BrokerReport::Session Row(SessionId id) const {
-    for (const BrokerReport::Session& row : arbiter_.Report(now_).sessions) {
-      if (row.id == id) return row;
-    }
-    return {};
-  }
-  Bytes Charged() const { return arbiter_.Report(now_).charged; }
-  SessionState StateOf(SessionId id) const { return Row(id).id ? Row(id).state : SessionState::kGone; }
-
-  FirstComePolicy policy_;
-  Arbiter::Options options_ = {.device_uuid = "GPU-1", .tenants = {{"a", {}}, {"b", {}}}};
-  Arbiter arbiter_{options_, policy_};
-  absl::Time now_ = absl::UnixEpoch() + absl::Hours(1);
-  Bytes free_ = MiB(100);
-  uint64_t revision_ = 0;
-  std::map<SessionId, uint64_t> active_;
-};
+using ArbiterTest = ArbiterFixture<FirstComePolicy>;
 
 // ---------------------------------------------------------------- Hello
 
 TEST_F(ArbiterTest, HelloIsWelcomedWithWhatTheDeviceAndTheTenantAllow) {
-  Step(event::SetLimit{.tenant = "a", .limit = MiB(30)});
+  Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(30)}});
 
   const auto effects = Step(Greeting("a", 7));
 
@@ -940,7 +850,7 @@ TEST_F(LostTest, KeepsWhatIsTheClientsAndTakesBackTheRest) {
 TEST_F(LostTest, IsGrantedNothingAndToldNothing) {
   Activate(session_, lease_, 2);
   Lose();
-  const auto effects = Step(event::SetLimit{.tenant = "a", .limit = MiB(2)});
+  const auto effects = Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(2)}});
   EXPECT_FALSE(Has<effect::TellTarget>(effects));
   EXPECT_FALSE(Has<effect::TellGrant>(Want(session_, 9)));
 }
@@ -1020,31 +930,27 @@ TEST_F(LostTest, WhatIsNotServedYetIsSaid) {
 class LimitTest : public WantTest {};
 
 TEST_F(LimitTest, BoundsGrants) {
-  Step(event::SetLimit{.tenant = "a", .limit = MiB(7)});
+  Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(7)}});
   EXPECT_EQ(All<effect::TellGrant>(Want(session_, 9))[0].total, 3u);
   EXPECT_EQ(arbiter_.Report(now_).waiting, MiB(1)) << "the limit allows this and no slot fits into it";
-  Step(event::SetLimit{.tenant = "a", .limit = std::nullopt});
+  Step(event::SetTenant{.tenant = "a", .policy = {.limit = std::nullopt}});
   EXPECT_EQ(Charged(), MiB(18));
 }
 
 TEST_F(LimitTest, BelowWhatIsHeldAsksForTheDifference) {
   Activate(session_, lease_, 5);
 
-  const auto effects = Step(event::SetLimit{.request = 4, .tenant = "a", .limit = MiB(4)});
+  const auto effects = Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(4)}});
 
-  const auto answers = All<effect::AnswerLimit>(effects);
-  ASSERT_EQ(answers.size(), 1u);
-  EXPECT_EQ(answers[0].request, 4u);
-  EXPECT_EQ(answers[0].over, MiB(6));
   ASSERT_EQ(All<effect::TellTarget>(effects).size(), 1u);
   EXPECT_EQ(All<effect::TellTarget>(effects)[0].max, MiB(4));
   EXPECT_THAT(All<effect::TellTarget>(effects)[0].reason, HasSubstr("limit of tenant a"));
 }
 
 TEST_F(LimitTest, ATargetIsToldOnceAndItsRevisionGrows) {
-  const auto first = All<effect::TellTarget>(Step(event::SetLimit{.tenant = "a", .limit = MiB(4)}));
-  EXPECT_FALSE(Has<effect::TellTarget>(Step(event::SetLimit{.tenant = "a", .limit = MiB(4)})));
-  const auto second = All<effect::TellTarget>(Step(event::SetLimit{.tenant = "a", .limit = MiB(6)}));
+  const auto first = All<effect::TellTarget>(Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(4)}}));
+  EXPECT_FALSE(Has<effect::TellTarget>(Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(4)}})));
+  const auto second = All<effect::TellTarget>(Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(6)}}));
   EXPECT_GT(second[0].revision, first[0].revision);
 }
 
@@ -1053,7 +959,7 @@ TEST_F(LimitTest, ATargetStaysWhereItsBytesAreOnTheirWay) {
   const LeaseId lease = OpenArena(second);
   Activate(session_, lease_, 6);
   Activate(second, lease, 5);
-  Step(event::SetLimit{.tenant = "a", .limit = MiB(16)});
+  Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(16)}});
   EXPECT_EQ(Row(session_).target, MiB(6));
   Want(session_, 3);
 
@@ -1064,15 +970,19 @@ TEST_F(LimitTest, ATargetStaysWhereItsBytesAreOnTheirWay) {
   EXPECT_EQ(Row(second).target, MiB(16)) << "the other is asked for nothing";
 }
 
-TEST_F(LimitTest, OfAnUnknownTenantIsAnsweredNotFound) {
-  const auto answers = All<effect::AnswerLimit>(Step(event::SetLimit{.tenant = "c", .limit = MiB(4)}));
-  EXPECT_EQ(answers[0].status.code(), absl::StatusCode::kNotFound);
+TEST_F(LimitTest, OfAnUnknownTenantIsRefusedUnlessItIsToBeMadeKnown) {
+  const auto unknown = arbiter_.CheckTenantChange({.tenant = "c", .policy = {.limit = MiB(4)}});
+  EXPECT_EQ(unknown.status().code(), absl::StatusCode::kNotFound);
+  const auto known = arbiter_.CheckTenantChange({.tenant = "c", .policy = {.limit = MiB(4)}, .create = true});
+  ASSERT_TRUE(known.ok()) << known.status();
+  EXPECT_EQ(known->revision, 1u);
+  EXPECT_EQ(known->set_tenants.at("c").limit, MiB(4));
 }
 
 TEST_F(LimitTest, NothingAndEverythingAreLimits) {
-  Step(event::SetLimit{.tenant = "a", .limit = Bytes(kHuge)});
+  Step(event::SetTenant{.tenant = "a", .policy = {.limit = Bytes(kHuge)}});
   EXPECT_TRUE(Has<effect::TellGrant>(Want(session_, 2)));
-  Step(event::SetLimit{.tenant = "a", .limit = Bytes()});
+  Step(event::SetTenant{.tenant = "a", .policy = {.limit = Bytes()}});
   EXPECT_FALSE(Has<effect::TellGrant>(Want(session_, 3)));
   EXPECT_EQ(Row(session_).target, Bytes());
 }
@@ -1091,7 +1001,7 @@ TEST_F(ArbiterTest, TheLargestNumbersInEveryMessageAbortNothing) {
              event::Fetch{session, LeaseId(id), kHuge, BatchId(kHuge)},
              event::Fetch{session, lease, kHuge, BatchId(id)}, event::Confirm{session, lease, BatchId(kHuge)},
              event::Nack{session, lease, BatchId(kHuge), ""}, event::Released{session, lease, kHuge},
-             event::ArenaClose{session, ArenaId(id + 1)}, event::SetLimit{kHuge, "a", Bytes(kHuge)},
+             event::ArenaClose{session, ArenaId(id + 1)}, event::SetTenant{"a", {.limit = Bytes(kHuge)}},
              event::DeviceSample{Bytes(kHuge), Bytes(kHuge)}, event::DeviceSample{Bytes(), Bytes(kHuge)},
              event::DeviceSample{Bytes(kHuge), Bytes()}}) {
       Step(event);

@@ -41,16 +41,26 @@ void DeviceView::Adopted(Bytes bytes) {
   for (Seen& unheld : unheld_) unheld.bytes = MinusOrZero(unheld.bytes, bytes);
 }
 
+Bytes DeviceView::Unlent(const Books& books) const {
+  return sampled_ ? MinusOrZero(free_, options_.headroom + (books.charged - books.present)) : Bytes();
+}
+
 Bytes DeviceView::Available(const Books& books) const {
-  if (!sampled_) return Bytes();
-  const Bytes unmade = books.charged - books.present;
-  const Bytes physical = MinusOrZero(free_, options_.headroom + unmade);
-  return options_.cap.has_value() ? std::min(physical, MinusOrZero(*options_.cap, books.charged)) : physical;
+  const Bytes unlent = Unlent(books);
+  return options_.cap.has_value() ? std::min(unlent, MinusOrZero(*options_.cap, books.charged)) : unlent;
+}
+
+Bytes DeviceView::CapacityOfDevice(const Books& books) const {
+  return MinusOrZero(books.present + free_, options_.headroom);
 }
 
 Bytes DeviceView::Capacity(const Books& books) const {
-  const Bytes physical = MinusOrZero(books.present + free_, options_.headroom);
-  return options_.cap.has_value() ? std::min(physical, *options_.cap) : physical;
+  const Bytes device = CapacityOfDevice(books);
+  return options_.cap.has_value() ? std::min(device, *options_.cap) : device;
+}
+
+Bytes DeviceView::Overdrawn(const Books& books) const {
+  return sampled_ ? MinusOrZero(options_.headroom + (books.charged - books.present), free_) : Bytes();
 }
 
 DeviceView::Returned DeviceView::SeenReturned(const Books& books) const {

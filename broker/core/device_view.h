@@ -43,6 +43,11 @@ class DeviceView {
   Bytes Available(const Books& books) const;
   // min(cap, present + free - headroom).
   Bytes Capacity(const Books& books) const;
+  // The two without the cap, which bounds what is lent, not what else there is room for.
+  Bytes Unlent(const Books& books) const;
+  Bytes CapacityOfDevice(const Books& books) const;
+  // What programs outside took of the headroom and of what is granted and not made yet.
+  Bytes Overdrawn(const Books& books) const;
   // What has become of `books.returned`, as of the newest sample.
   struct Returned {
     Bytes free;       // the device shows so much of it as free
@@ -60,6 +65,8 @@ class DeviceView {
   Bytes total() const { return total_; }
   Bytes free() const { return free_; }
   Bytes used_by_others() const { return others_now_; }
+  // The most that they surely used in the last 10 s.
+  Bytes others_lately() const { return others_.empty() ? Bytes() : others_.front().bytes; }
   const Options& options() const { return options_; }
 
  private:
@@ -72,8 +79,8 @@ class DeviceView {
   Options options_;
   bool sampled_ = false;
   Bytes total_;
-  Bytes free_;                 // of the newest sample, less what was made since
-  Bytes others_now_;           // used by programs outside at least, as of the newest sample
+  Bytes free_;        // of the newest sample, less what was made since
+  Bytes others_now_;  // used by programs outside at least, as of the newest sample
   // What others used at least; falling in bytes: the first is the highest of the last 10 s.
   std::deque<Seen> others_;
   // What was in use beyond what is held and not let go of; rising in bytes: the first is the lowest of the last 5 s.

@@ -54,12 +54,21 @@ struct TellTarget {
   SessionId session;
   uint64_t revision = 0;
   std::optional<Bytes> max;
+  absl::Duration within;  // 0: no deadline
+  bool urgent = false;
   std::string reason;
+  std::optional<absl::Duration> eviction_age;  // none: there is enough for all
+};
+struct TellRoomReady {
+  SessionId session;
+  uint64_t request = 0;
 };
 struct TellError {
   SessionId session;
   ArenaId arena;  // empty: about none
   absl::Status status;
+  uint64_t request = 0;        // of ReserveExternal; 0: of none
+  uint64_t want_revision = 0;  // of the arena's Want, which can never be met and is forgotten; 0: it is about none
 };
 
 // The client broke the rules of the hand-over channel: it is told, and the connection is closed.
@@ -71,6 +80,12 @@ struct Disconnect {
 // The session is over: its channels are closed, nothing of it is kept.
 struct EndSession {
   SessionId session;
+};
+
+// Ends the session's process: its tenant's own policy says so. `kill`: by SIGKILL, else by SIGTERM.
+struct EndProcess {
+  SessionId session;
+  bool kill = false;
 };
 
 // Makes extents for so many slots of the lease; answered by Made and MakeFailed, in parts.
@@ -106,14 +121,6 @@ struct SampleDevice {
   absl::Duration delay;
 };
 
-// Answers SetLimit.
-struct AnswerLimit {
-  uint64_t request = 0;
-  absl::Status status;
-  std::optional<Bytes> limit;
-  Bytes over;  // what the tenant holds beyond it
-};
-
 // A line for the operator.
 struct Note {
   enum class Level { kInfo, kWarning };
@@ -123,10 +130,11 @@ struct Note {
 
 }  // namespace effect
 
-using Effect = std::variant<effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant,
-                            effect::TellRevoke, effect::TellTarget, effect::TellError, effect::Disconnect,
-                            effect::EndSession, effect::MakeExtents, effect::HandOver, effect::DropBatch,
-                            effect::DiscardMade, effect::SampleDevice, effect::AnswerLimit, effect::Note>;
+using Effect =
+    std::variant<effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant, effect::TellRevoke,
+                 effect::TellTarget, effect::TellRoomReady, effect::TellError, effect::Disconnect, effect::EndProcess,
+                 effect::EndSession, effect::MakeExtents, effect::HandOver, effect::DropBatch, effect::DiscardMade,
+                 effect::SampleDevice, effect::Note>;
 
 }  // namespace kvbroker
 

@@ -8,7 +8,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "broker/core/ledger.h"
+#include "broker/policy/holding.h"
+#include "broker/policy/tenant_policy.h"
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
 
@@ -44,6 +47,7 @@ struct Hello {
   std::string engine;
   std::vector<Held> held;
   SessionId resumes;  // the session of this epoch that it had before; empty: none
+  Bytes floor;        // what one of its longest requests needs; 0: unknown
 };
 
 struct ArenaOpen {
@@ -90,7 +94,29 @@ struct Released {
   uint64_t total = 0;
 };
 
-// A message that asks for nothing this version acts on (Holding, SetMode).
+// What an arena holds, by what it would cost to give it back; the newest counts.
+struct HoldingReport {
+  SessionId session;
+  ArenaId arena;
+  Holding holding;
+};
+
+// A session asks for room; the same request again changes nothing.
+struct ReserveExternal {
+  SessionId session;
+  uint64_t request = 0;
+  Bytes bytes;
+  absl::Duration ttl;  // from when it is ready; 0: to the session's end
+};
+
+// Its room's memory is allocated, or not needed any more.
+struct ExternalSettled {
+  SessionId session;
+  uint64_t request = 0;
+  Bytes bytes;  // what was taken
+};
+
+// A message that asks for nothing this version acts on (SetMode).
 struct Remark {
   SessionId session;
 };
@@ -137,19 +163,19 @@ struct DeviceSample {
   Bytes free;
 };
 
-// An operator sets a tenant's limit.
-struct SetLimit {
-  uint64_t request = 0;
+// An operator sets a tenant's policy; CheckTenantChange has found it good.
+struct SetTenant {
   std::string tenant;
-  std::optional<Bytes> limit;
+  TenantPolicy policy;
 };
 
 }  // namespace event
 
-using Event = std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, event::Want, event::Fetch, event::Confirm,
-                           event::Nack, event::Released, event::Remark, event::Unsupported, event::Poisoned,
-                           event::Goodbye, event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed,
-                           event::DeviceSample, event::SetLimit>;
+using Event =
+    std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, event::Want, event::Fetch, event::Confirm,
+                 event::Nack, event::Released, event::HoldingReport, event::ReserveExternal, event::ExternalSettled,
+                 event::Remark, event::Unsupported, event::Poisoned, event::Goodbye, event::ConnectionLost,
+                 event::ProcessEnded, event::Made, event::MakeFailed, event::DeviceSample, event::SetTenant>;
 
 }  // namespace kvbroker
 

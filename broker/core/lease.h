@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "broker/policy/holding.h"
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
 
@@ -111,9 +113,14 @@ class Lease {
     uint64_t revision = 0;
     uint64_t slots = 0;
     uint64_t min_useful = 0;
-    uint64_t waiting_since = 0;  // 0: met
+    uint64_t waiting_since = 0;  // order among those that wait; 0: met
+    absl::Time waiting_from;
   };
   Want want;
+
+  // What it holds, as the client reported it last; never: at the beginning of time.
+  Holding holding;
+  absl::Time reported = absl::InfinitePast();
 
   // The arena is closed: the lease ends when nothing is charged to it any more.
   bool closed = false;

@@ -2,19 +2,49 @@
 #define KVBROKER_BROKER_CORE_LEDGER_H_
 
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "broker/core/device_view.h"
 #include "broker/core/lease.h"
 #include "broker/core/session_state.h"
+#include "broker/core/target_watch.h"
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
 #include "common/base/process_identity.h"
 
 namespace kvbroker {
+
+// What was granted in the last seconds, which is not asked back at once.
+class RecentGrants {
+ public:
+  static constexpr absl::Duration kProtected = absl::Seconds(2);
+
+  void Add(Bytes bytes, absl::Time now) {
+    while (!grants_.empty() && grants_.front().first + kProtected <= now) grants_.pop_front();
+    // Those of one moment together: a growth slot by slot makes no long list.
+    if (!grants_.empty() && now - grants_.back().first < kProtected / 32) {
+      grants_.back().second += bytes;
+    } else {
+      grants_.push_back({now, bytes});
+    }
+  }
+  Bytes Sum(absl::Time now) const {
+    Bytes sum;
+    for (const auto& [when, bytes] : grants_) {
+      if (when + kProtected > now) sum += bytes;
+    }
+    return sum;
+  }
+
+ private:
+  std::deque<std::pair<absl::Time, Bytes>> grants_;
+};
 
 enum class SessionRole { kSingle, kController, kMapper };
 
@@ -28,11 +58,14 @@ struct SessionRecord {
   std::string engine;
   SessionState state = SessionState::kActive;
   absl::Time opened;
+  Bytes floor;     // what one of its longest requests needs; 0: unknown
+  Bytes external;  // memory outside the broker, as it settled its rooms
   std::map<ArenaId, LeaseId> leases;
 
-  // The newest target, as sent. Revision 0: none was.
-  uint64_t target_revision = 0;
-  std::optional<Bytes> target;
+  TargetWatch target;
+  std::optional<absl::Duration> told_eviction_age;
+  RecentGrants recent_grants;
+  std::optional<absl::Time> end_by_kill_at;  // it was told to end
 };
 
 // Everything that is out, and on whose account: sessions and their leases. Ordered maps, so that every walk is

@@ -8,6 +8,8 @@
 
 #include "absl/time/time.h"
 #include "broker/core/ledger.h"
+#include "broker/core/rooms.h"
+#include "broker/policy/tenant_policy.h"
 #include "common/base/bytes.h"
 
 namespace kvbroker {
@@ -27,12 +29,23 @@ struct BrokerCounters {
 struct BrokerReport {
   struct Tenant {
     std::string name;
-    std::optional<Bytes> limit;
-    std::optional<Bytes> configured_limit;
+    TenantPolicy policy;
+    TenantPolicy configured;
     Bytes charged;
     Bytes wanted;
+    Bytes entitled;  // its share, as the policy decided last
     Bytes peak;
+    Bytes external;
+    Bytes floor;
     uint32_t sessions = 0;
+    bool has_turn = false;
+    absl::Duration waited;
+    absl::Duration starved;
+    absl::Duration assured_waited;
+    uint64_t assured_waits = 0;
+    uint64_t assured_misses = 0;
+    uint64_t missed_targets = 0;
+    Bytes reclaimed;
   };
   struct Session {
     SessionId id;
@@ -47,8 +60,20 @@ struct BrokerReport {
     Bytes returned;
     Bytes wanted;
     std::optional<Bytes> target;
+    Holding holding;
+    absl::Duration response;
+    uint64_t missed_targets = 0;
+    bool over_target = false;
     absl::Duration age;
     uint32_t arenas = 0;
+  };
+
+  struct RoomRow {
+    Room room;
+    std::string tenant;
+    ProcessIdentity process;
+    std::string engine;
+    absl::Duration age;
   };
 
   Bytes total;
@@ -61,9 +86,14 @@ struct BrokerReport {
   Bytes used_by_others;
   Bytes used_by_broker;  // its process's own share; not known to the core
   Bytes waiting;         // wanted, allowed by the limits, not granted
+  Bytes room;            // held back for memory outside the broker
+  Bytes asked_back;      // of what sessions hold, and not given back yet
+  Bytes guarantee_at_risk;
+  uint64_t policy_revision = 0;
   BrokerCounters counters;
   std::vector<Tenant> tenants;
   std::vector<Session> sessions;
+  std::vector<RoomRow> rooms;
 };
 
 }  // namespace kvbroker

@@ -26,20 +26,46 @@ absl::Status CheckTenantName(absl::string_view name) {
                    "' is no name for a tenant: 1 to 64 letters, digits, '.', '_' or '-'"));
 }
 
-Tenants::Tenants(const std::map<std::string, TenantPolicy>& configured, std::optional<TenantPolicy> others)
+Tenants::Tenants(const std::map<std::string, TenantPolicy>& configured, const std::map<std::string, TenantPolicy>& set,
+                 std::optional<TenantPolicy> others)
     : others_(others) {
-  for (const auto& [name, policy] : configured) {
-    tenants_[name] = {.name = name, .policy = policy, .configured = policy};
+  for (const auto& [name, policy] : configured) Add(name, policy);
+  for (const auto& [name, policy] : set) Set(name, policy);
+}
+
+Tenants::Tenant& Tenants::Add(const std::string& name, const TenantPolicy& policy) {
+  Tenant& tenant = tenants_[name];
+  tenant.name = name;
+  tenant.policy = policy;
+  tenant.configured = policy;
+  return tenant;
+}
+
+absl::Status Tenants::CheckMayBeAdded(const std::string& name) const {
+  if (tenants_.count(name) != 0 || tenants_.size() < kMostTenants) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("there are ", tenants_.size(), " tenants already"));
+}
+
+void Tenants::Set(const std::string& name, const TenantPolicy& policy) {
+  const auto it = tenants_.find(name);
+  Tenant& tenant = it != tenants_.end() ? it->second : Add(name, others_.value_or(TenantPolicy{}));
+  tenant.policy = policy;
+  tenant.set = true;
+}
+
+std::map<std::string, TenantPolicy> Tenants::SetByOperators() const {
+  std::map<std::string, TenantPolicy> set;
+  for (const auto& [name, tenant] : tenants_) {
+    if (tenant.set) set[name] = tenant.policy;
   }
+  return set;
 }
 
 absl::StatusOr<Tenants::Tenant*> Tenants::Admit(const std::string& name) {
   KVB_RETURN_IF_ERROR(CheckTenantName(name));
   if (tenants_.count(name) == 0 && others_.has_value()) {
-    if (tenants_.size() >= kMostTenants) {
-      return absl::ResourceExhaustedError(absl::StrCat("there are ", tenants_.size(), " tenants already"));
-    }
-    tenants_[name] = {.name = name, .policy = *others_, .configured = *others_};
+    KVB_RETURN_IF_ERROR(CheckMayBeAdded(name));
+    Add(name, *others_);
   }
   return Find(name);
 }

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "broker/core/wait_clock.h"
 #include "broker/policy/tenant_policy.h"
 #include "common/base/bytes.h"
 
@@ -23,12 +24,25 @@ class Tenants {
   struct Tenant {
     std::string name;
     TenantPolicy policy;
-    TenantPolicy configured;
-    Bytes peak;  // the most ever charged
+    TenantPolicy configured;  // what it began with
+    bool set = false;         // an operator has set its policy
+    Bytes peak;               // the most ever charged
+    uint64_t last_turn = 0;   // order of the turns that were begun; 0: it has had none
+
+    // How long it waits, and for what.
+    WaitClock waits;              // for anything its limit allows
+    WaitClock starves;            // with less than what one longest request needs
+    WaitClock assured;            // for what it is assured of
+    uint64_t assured_misses = 0;  // beyond the deadline
+    bool assured_missed = false;  // the wait that lasts is such a one
+    uint64_t missed_targets = 0;
+    Bytes reclaimed;  // given back by its sessions because they were asked to
   };
 
-  // Without `others`, a tenant that is not in `configured` is refused.
-  Tenants(const std::map<std::string, TenantPolicy>& configured, std::optional<TenantPolicy> others);
+  // Without `others`, a tenant that is in neither of the first two is refused. `set` is what operators set at run time
+  // before.
+  Tenants(const std::map<std::string, TenantPolicy>& configured, const std::map<std::string, TenantPolicy>& set,
+          std::optional<TenantPolicy> others);
 
   // The tenant of that name; one that came for the first time is added where that is allowed.
   // NOT_FOUND names it and says who would be known; INVALID_ARGUMENT: no name for a tenant (1 to 64 of A-Z a-z 0-9 . _
@@ -38,11 +52,21 @@ class Tenants {
   // NOT_FOUND as above; never adds.
   absl::StatusOr<Tenant*> Find(const std::string& name);
 
+  // An operator sets a tenant's policy; one that is not known is added. REQUIRES: a good name, and
+  // CheckMayBeAdded.
+  void Set(const std::string& name, const TenantPolicy& policy);
+  // RESOURCE_EXHAUSTED: the tenant is new, and there are too many.
+  absl::Status CheckMayBeAdded(const std::string& name) const;
+  // NOT_FOUND: names it and says who is known.
+  absl::Status Unknown(absl::string_view name) const;
+  // All that operators have set.
+  std::map<std::string, TenantPolicy> SetByOperators() const;
+
   const std::map<std::string, Tenant>& all() const { return tenants_; }
   std::map<std::string, Tenant>& all() { return tenants_; }
 
  private:
-  absl::Status Unknown(absl::string_view name) const;
+  Tenant& Add(const std::string& name, const TenantPolicy& policy);
 
   const std::optional<TenantPolicy> others_;
   std::map<std::string, Tenant> tenants_;

@@ -11,7 +11,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(TenantsTest, AConfiguredTenantHasItsOwnPolicy) {
-  Tenants tenants({{"chat", {.limit = GiB(4)}}}, TenantPolicy{.limit = GiB(1)});
+  Tenants tenants({{"chat", {.limit = GiB(4)}}}, {}, TenantPolicy{.limit = GiB(1)});
   const absl::StatusOr<Tenants::Tenant*> chat = tenants.Admit("chat");
   ASSERT_TRUE(chat.ok());
   EXPECT_EQ((*chat)->policy.limit, GiB(4));
@@ -19,7 +19,7 @@ TEST(TenantsTest, AConfiguredTenantHasItsOwnPolicy) {
 }
 
 TEST(TenantsTest, AnUnknownTenantIsRefusedByNameAndToldWhoIsKnown) {
-  Tenants tenants({{"batch", {}}, {"chat", {}}}, std::nullopt);
+  Tenants tenants({{"batch", {}}, {"chat", {}}}, {}, std::nullopt);
 
   const absl::Status status = tenants.Admit("cha").status();
 
@@ -30,7 +30,7 @@ TEST(TenantsTest, AnUnknownTenantIsRefusedByNameAndToldWhoIsKnown) {
 }
 
 TEST(TenantsTest, AnUnknownTenantIsAdmittedOnceWhereOthersMayCome) {
-  Tenants tenants({}, TenantPolicy{.limit = GiB(1)});
+  Tenants tenants({}, {}, TenantPolicy{.limit = GiB(1)});
   Tenants::Tenant* first = *tenants.Admit("new");
   first->policy.limit = GiB(2);
   EXPECT_EQ(first->configured.limit, GiB(1));
@@ -39,14 +39,14 @@ TEST(TenantsTest, AnUnknownTenantIsAdmittedOnceWhereOthersMayCome) {
 }
 
 TEST(TenantsTest, FindNeverAdds) {
-  Tenants tenants({}, TenantPolicy{});
+  Tenants tenants({}, {}, TenantPolicy{});
   const absl::Status status = tenants.Find("new").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(status.message()), HasSubstr("there are none"));
 }
 
 TEST(TenantsTest, RefusesWhatIsNoNameAndShowsItHarmless) {
-  Tenants tenants({}, TenantPolicy{});
+  Tenants tenants({}, {}, TenantPolicy{});
   for (const std::string& name : {std::string(), std::string(65, 'x'), std::string("a b"), std::string("a/b"),
                                   std::string("a\nb"), std::string("a\0b", 3), std::string("\xff")}) {
     const absl::Status status = tenants.Admit(name).status();
@@ -58,7 +58,7 @@ TEST(TenantsTest, RefusesWhatIsNoNameAndShowsItHarmless) {
 }
 
 TEST(TenantsTest, OnlySoManyMayCome) {
-  Tenants tenants({{"chat", {}}}, TenantPolicy{});
+  Tenants tenants({{"chat", {}}}, {}, TenantPolicy{});
   absl::Status status;
   for (int i = 0; status.ok() && i < 100'000; ++i) status = tenants.Admit("t" + std::to_string(i)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);

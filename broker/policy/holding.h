@@ -41,6 +41,19 @@ struct Holding {
     return sum;
   }
 
+  // What two arenas of one session hold together.
+  Holding& operator+=(const Holding& other) {
+    spare += other.spare;
+    free += other.free;
+    for (size_t age = 0; age < kAgeClasses; ++age) cached_by_age[age] += other.cached_by_age[age];
+    compactable += other.compactable;
+    preemptible += other.preemptible;
+    pinned += other.pinned;
+    refault += other.refault;
+    response = response > other.response ? response : other.response;
+    return *this;
+  }
+
   friend bool operator==(const Holding&, const Holding&) = default;
 };
 

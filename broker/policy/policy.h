@@ -23,9 +23,10 @@ struct PolicySnapshot {
   struct Tenant {
     std::string name;
     TenantPolicy policy;
-    Bytes floor;     // what one of its longest requests needs; 0: unknown
-    Bytes charged;   // all its sessions', those that are not active included
-    Bytes returned;  // of which
+    Bytes floor;             // what one of its longest requests needs; 0: unknown
+    Bytes charged;           // all its sessions', those that are not active included
+    Bytes returned;          // of which
+    uint64_t last_turn = 0;  // order of the turns that were begun; smaller is longer ago, 0: it has had none
     Bytes Held() const { return charged - returned; }
   };
   struct Session {  // active ones alone

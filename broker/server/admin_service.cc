@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "broker/server/convert.h"
+#include "broker/server/explain_session.h"
 #include "common/base/clock.h"
 #include "common/base/version.h"
 #include "common/ipc/packet.h"
@@ -24,29 +25,33 @@ grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 
-absl::StatusOr<std::optional<Bytes>> LimitOf(const admin::v1::SetLimitRequest& request, Bytes whole) {
-  switch (request.limit_case()) {
-    case admin::v1::SetLimitRequest::kBytes:
-      return Bytes(request.bytes());
-    case admin::v1::SetLimitRequest::kPercent:
-      if (!(request.percent() >= 0 && request.percent() <= 100)) {
-        return absl::InvalidArgumentError(absl::StrCat(request.percent(), "% is no percentage from 0% to 100%"));
-      }
-      return Bytes(static_cast<uint64_t>(static_cast<double>(whole.in_bytes()) * request.percent() / 100));
-    case admin::v1::SetLimitRequest::kNone:
-      return std::nullopt;
-    case admin::v1::SetLimitRequest::LIMIT_NOT_SET:
-      break;
-  }
-  return absl::InvalidArgumentError("no limit is given: bytes, percent or none");
+// The row of a tenant; null where there is none.
+const BrokerReport::Tenant* FindTenant(const BrokerReport& report, absl::string_view name) {
+  const auto it = std::find_if(report.tenants.begin(), report.tenants.end(),
+                               [&](const BrokerReport::Tenant& tenant) { return tenant.name == name; });
+  return it == report.tenants.end() ? nullptr : &*it;
+}
+
+bool GivesAnything(const admin::v1::SetTenantRequest& request) {
+  return request.has_limit() || request.has_reserved() || request.has_guarantee() ||
+         request.has_guarantee_deadline_ms() || request.has_weight() || request.has_tenant_class() ||
+         request.has_missed_target();
+}
+
+// What a request asks for of a tenant, known or not.
+absl::StatusOr<TenantPolicy> PolicyOf(const BrokerReport& report, const admin::v1::SetTenantRequest& request) {
+  const BrokerReport::Tenant* tenant = FindTenant(report, request.tenant());
+  return ToPolicy(request, tenant == nullptr ? TenantPolicy() : tenant->policy,
+                  tenant == nullptr ? TenantPolicy() : tenant->configured, report.cap.value_or(report.total));
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AdminService>> AdminService::Start(const std::string& path, Broker& broker,
-                                                                  EventLoop& loop, const DeviceInfo& device) {
+                                                                  EventLoop& loop, const DeviceInfo& device,
+                                                                  PolicyStore& store) {
   if (const absl::Status fits = CheckSocketPath(path); !fits.ok()) return fits;
-  std::unique_ptr<AdminService> service(new AdminService(broker, loop, device));
+  std::unique_ptr<AdminService> service(new AdminService(broker, loop, device, store));
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("kvbroker-admin");
   quota.SetMaxThreads(kMostThreads);
@@ -60,8 +65,8 @@ absl::StatusOr<std::unique_ptr<AdminService>> AdminService::Start(const std::str
   return service;
 }
 
-AdminService::AdminService(Broker& broker, EventLoop& loop, const DeviceInfo& device)
-    : broker_(broker), loop_(loop), device_(device), started_(MonotonicNow()) {}
+AdminService::AdminService(Broker& broker, EventLoop& loop, const DeviceInfo& device, PolicyStore& store)
+    : broker_(broker), loop_(loop), device_(device), started_(MonotonicNow()), store_(store) {}
 
 AdminService::~AdminService() {
   {
@@ -113,23 +118,97 @@ grpc::Status AdminService::ListSessions(grpc::ServerContext*, const admin::v1::L
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::SetLimit(grpc::ServerContext*, const admin::v1::SetLimitRequest* request,
-                                    admin::v1::SetLimitResponse* response) {
-  Broker::LimitAnswer answer;
+grpc::Status AdminService::SetTenant(grpc::ServerContext*, const admin::v1::SetTenantRequest* request,
+                                     admin::v1::SetTenantResponse* response) {
+  if (!GivesAnything(*request)) {
+    return ToGrpc(absl::InvalidArgumentError(
+        "nothing is to be changed: give a limit, reserved, guarantee, deadline, weight, class or missed_target"));
+  }
+  absl::MutexLock lock(&change_mu_);
+  Arbiter::TenantChange change = {.tenant = request->tenant(),
+                                  .create = request->create(),
+                                  .force = request->force(),
+                                  .if_revision = request->if_revision()};
+  absl::StatusOr<Arbiter::CheckedChange> checked = absl::UnknownError("not asked");
   const bool asked = loop_.Call([&] {
-    const BrokerReport report = broker_.Report();
-    const absl::StatusOr<std::optional<Bytes>> limit = LimitOf(*request, report.cap.value_or(report.total));
-    if (limit.ok()) {
-      answer = broker_.SetLimit(request->tenant(), *limit);
-    } else {
-      answer.status = limit.status();
+    const absl::StatusOr<TenantPolicy> policy = PolicyOf(broker_.Report(), *request);
+    if (!policy.ok()) {
+      checked = policy.status();
+      return;
     }
+    change.policy = *policy;
+    checked = broker_.CheckTenantChange(change);
   });
   if (!asked) return ToGrpc(absl::UnavailableError("the broker is ending"));
-  if (!answer.status.ok()) return ToGrpc(answer.status);
-  response->set_unlimited(!answer.limit.has_value());
-  response->set_limit(answer.limit.value_or(Bytes()).in_bytes());
-  response->set_bytes_over(answer.over.in_bytes());
+  if (!checked.ok()) return ToGrpc(checked.status());
+  // On disk first: what was answered is not forgotten.
+  if (const absl::Status saved = store_.Save(checked->set_tenants, checked->revision); !saved.ok())
+    return ToGrpc(saved);
+  BrokerReport report;
+  const bool made = loop_.Call([&] {
+    broker_.SetTenant(change.tenant, change.policy);
+    report = broker_.Report();
+  });
+  if (!made) return ToGrpc(absl::UnavailableError("the broker is ending; the policy is kept for the next one"));
+  FillPolicy(change.policy, *response->mutable_policy());
+  response->set_revision(checked->revision);
+  const BrokerReport::Tenant* tenant = FindTenant(report, change.tenant);
+  if (tenant != nullptr && change.policy.limit.has_value()) {
+    response->set_bytes_over(MinusOrZero(tenant->charged, *change.policy.limit).in_bytes());
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::Simulate(grpc::ServerContext*, const admin::v1::SimulateRequest* request,
+                                    admin::v1::SimulateResponse* response) {
+  Arbiter::Simulation before;
+  absl::StatusOr<Arbiter::Simulation> after = absl::UnknownError("not asked");
+  const bool asked = loop_.Call([&] {
+    const BrokerReport report = broker_.Report();
+    const absl::StatusOr<TenantPolicy> policy = PolicyOf(report, request->change());
+    const absl::Status good = policy.ok() ? CheckTenantPolicy(*policy) : policy.status();
+    if (!good.ok()) {
+      after = good;
+      return;
+    }
+    before = broker_.PlanNow();
+    after =
+        broker_.Simulate(request->change().tenant(),
+                         request->has_want() ? std::optional<Bytes>(Bytes(request->want())) : std::nullopt, *policy);
+  });
+  if (!asked) return ToGrpc(absl::UnavailableError("the broker is ending"));
+  if (!after.ok()) return ToGrpc(after.status());
+  FillSimulation(before, *after, *response);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::Why(grpc::ServerContext*, const admin::v1::WhyRequest* request,
+                               admin::v1::WhyResponse* response) {
+  BrokerReport report;
+  Arbiter::Simulation now;
+  const bool asked = loop_.Call([&] {
+    report = broker_.Report();
+    now = broker_.PlanNow();
+  });
+  if (!asked) return ToGrpc(absl::UnavailableError("the broker is ending"));
+  const SessionId id(request->session_id());
+  const auto session = std::find_if(report.sessions.begin(), report.sessions.end(),
+                                    [&](const BrokerReport::Session& row) { return row.id == id; });
+  if (session == report.sessions.end()) {
+    return ToGrpc(
+        absl::NotFoundError(absl::StrCat("no session ", request->session_id(), "; kvctl sessions lists them")));
+  }
+  FillSession(*session, *response->mutable_session());
+  FillTenant(*FindTenant(report, session->tenant), *response->mutable_tenant());
+  ExplainSession(report, *session, now, *response);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ListRooms(grpc::ServerContext*, const admin::v1::ListRoomsRequest*,
+                                     admin::v1::ListRoomsResponse* response) {
+  const absl::StatusOr<BrokerReport> report = Report();
+  if (!report.ok()) return ToGrpc(report.status());
+  for (const BrokerReport::RoomRow& room : report->rooms) FillRoom(room, *response->add_rooms());
   return grpc::Status::OK;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "broker/config/policy_store.h"
 #include "broker/server/broker.h"
 #include "broker/server/event_loop.h"
 #include "common/device/device.h"
@@ -23,9 +24,9 @@ class AdminService : public admin::v1::Admin::Service {
   // Each keeps a thread: beyond so many, Watch is refused, so that the other calls are always served.
   static constexpr int kMostWatchers = 16;
 
-  // Serves on the socket at `path`. The others are not owned and must outlive this.
+  // Serves on the socket at `path`; keeps what operators set in `store`. The others are not owned and must outlive this.
   static absl::StatusOr<std::unique_ptr<AdminService>> Start(const std::string& path, Broker& broker, EventLoop& loop,
-                                                             const DeviceInfo& device);
+                                                             const DeviceInfo& device, PolicyStore& store);
   // Ends what is being served, watches included.
   ~AdminService() override;
 
@@ -35,13 +36,19 @@ class AdminService : public admin::v1::Admin::Service {
                            admin::v1::ListTenantsResponse* response) override;
   grpc::Status ListSessions(grpc::ServerContext* context, const admin::v1::ListSessionsRequest* request,
                             admin::v1::ListSessionsResponse* response) override;
-  grpc::Status SetLimit(grpc::ServerContext* context, const admin::v1::SetLimitRequest* request,
-                        admin::v1::SetLimitResponse* response) override;
+  grpc::Status SetTenant(grpc::ServerContext* context, const admin::v1::SetTenantRequest* request,
+                         admin::v1::SetTenantResponse* response) override ABSL_LOCKS_EXCLUDED(change_mu_);
+  grpc::Status Simulate(grpc::ServerContext* context, const admin::v1::SimulateRequest* request,
+                        admin::v1::SimulateResponse* response) override;
+  grpc::Status Why(grpc::ServerContext* context, const admin::v1::WhyRequest* request,
+                   admin::v1::WhyResponse* response) override;
+  grpc::Status ListRooms(grpc::ServerContext* context, const admin::v1::ListRoomsRequest* request,
+                         admin::v1::ListRoomsResponse* response) override;
   grpc::Status Watch(grpc::ServerContext* context, const admin::v1::WatchRequest* request,
                      grpc::ServerWriter<admin::v1::Snapshot>* writer) override ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  AdminService(Broker& broker, EventLoop& loop, const DeviceInfo& device);
+  AdminService(Broker& broker, EventLoop& loop, const DeviceInfo& device, PolicyStore& store);
 
   // UNAVAILABLE: the broker is ending.
   absl::StatusOr<BrokerReport> Report();
@@ -51,6 +58,9 @@ class AdminService : public admin::v1::Admin::Service {
   EventLoop& loop_;  // Not owned.
   const DeviceInfo device_;
   const absl::Time started_;
+
+  absl::Mutex change_mu_;                           // one change of a policy at a time: checked, written, made
+  PolicyStore& store_ ABSL_GUARDED_BY(change_mu_);  // Not owned.
 
   absl::Mutex mu_;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;

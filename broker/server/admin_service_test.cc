@@ -3,12 +3,15 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "broker/policy/first_come.h"
+#include "broker/policy/fair_policy.h"
 #include "common/base/clock.h"
 #include "common/device/host/host_device.h"
 #include "gmock/gmock.h"
@@ -32,13 +35,15 @@ class AdminServiceTest : public ::testing::Test {
   AdminServiceTest() {
     char name[] = "/tmp/kvbXXXXXX";
     dir_ = mkdtemp(name);
+    store_.emplace(*PolicyStore::Open(policy_file()));
     broker_ = *Broker::Create({.arbiter = {.device_uuid = device_->info().uuid,
                                            .granularity = device_->info().granularity,
+                                           .tenants = {{"chat", {.limit = MiB(8)}}, {"batch", {}}},
                                            .other_tenants = TenantPolicy{}},
                                .engine_socket = dir_ + "/engine.sock",
                                .device_kind = "host"},
                               policy_, *device_, *loop_);
-    service_ = *AdminService::Start(dir_ + "/admin.sock", *broker_, *loop_, device_->info());
+    service_ = *AdminService::Start(dir_ + "/admin.sock", *broker_, *loop_, device_->info(), *store_);
     stub_ = admin::v1::Admin::NewStub(
         grpc::CreateChannel("unix:" + dir_ + "/admin.sock", grpc::InsecureChannelCredentials()));
     thread_ = std::thread([this] { loop_->Run(); });
@@ -67,9 +72,21 @@ class AdminServiceTest : public ::testing::Test {
     return stub_->GetStatus(&context, {}, &status);
   }
 
+  std::string policy_file() const { return dir_ + "/state/policy.textproto"; }
+
+  admin::v1::SetTenantResponse response_;
+  grpc::Status SetTenant(const std::function<void(admin::v1::SetTenantRequest&)>& fill) {
+    grpc::ClientContext context;
+    admin::v1::SetTenantRequest request;
+    request.set_tenant("chat");
+    fill(request);
+    return stub_->SetTenant(&context, request, &response_);
+  }
+
   std::string dir_;
+  std::optional<PolicyStore> store_;
   const std::unique_ptr<HostDevice> device_ = *HostDevice::Open({.capacity = MiB(16)});
-  const FirstComePolicy policy_;
+  const FairPolicy policy_;
   const std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<AdminService> service_;
@@ -106,6 +123,76 @@ TEST_F(AdminServiceTest, AWatcherThatLeavesMakesRoomForAnother) {
   EXPECT_TRUE(another->watches);
   another->context.TryCancel();
   for (const auto& watcher : watchers) watcher->context.TryCancel();
+}
+
+TEST_F(AdminServiceTest, APolicyIsKeptBeforeItIsAnswered) {
+  ASSERT_TRUE(SetTenant([](auto& r) {
+                r.mutable_guarantee()->set_bytes(4 << 20);
+                r.set_weight(300);
+                r.set_tenant_class(admin::v1::BATCH);
+              }).ok());
+  EXPECT_EQ(response_.revision(), 1u);
+  EXPECT_EQ(response_.policy().limit(), 8u << 20) << "what is not given stays";
+  const PolicyStore kept = *PolicyStore::Open(policy_file());
+  EXPECT_EQ(kept.revision(), 1u);
+  EXPECT_EQ(kept.tenants().at("chat"),
+            (TenantPolicy{.guarantee = MiB(4), .limit = MiB(8), .weight = 300, .tenant_class = TenantClass::kBatch}));
+}
+
+TEST_F(AdminServiceTest, WhatCannotBeKeptIsNotChanged) {
+  std::ofstream(dir_ + "/state") << "a file where the folder should be";
+  const grpc::Status status = SetTenant([](auto& r) { r.set_weight(300); });
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr(dir_ + "/state"));
+  grpc::ClientContext context;
+  admin::v1::ListTenantsResponse tenants;
+  ASSERT_TRUE(stub_->ListTenants(&context, {}, &tenants).ok());
+  for (const admin::v1::Tenant& tenant : tenants.tenants()) EXPECT_EQ(tenant.policy().weight(), 100u);
+}
+
+TEST_F(AdminServiceTest, NoneAndTheStartValueCanBeRestored) {
+  ASSERT_TRUE(SetTenant([](auto& r) { r.mutable_limit()->set_none(true); }).ok());
+  EXPECT_TRUE(response_.policy().unlimited());
+  ASSERT_TRUE(SetTenant([](auto& r) { r.mutable_limit()->set_percent(25); }).ok());
+  EXPECT_EQ(response_.policy().limit(), 4u << 20) << "of 16 MiB";
+  ASSERT_TRUE(SetTenant([](auto& r) { r.mutable_limit()->set_initial(true); }).ok());
+  EXPECT_EQ(response_.policy().limit(), 8u << 20);
+}
+
+TEST_F(AdminServiceTest, ATenantIsMadeKnownOnlyWhereThatIsAskedFor) {
+  const auto gold = [](auto& r) {
+    r.set_tenant("gold");
+    r.set_weight(5);
+  };
+  EXPECT_EQ(SetTenant(gold).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_TRUE(SetTenant([&](auto& r) {
+                gold(r);
+                r.set_create(true);
+              }).ok());
+  EXPECT_TRUE(SetTenant(gold).ok());
+}
+
+TEST_F(AdminServiceTest, SimulatingSaysWhatAWantWouldDo) {
+  grpc::ClientContext context;
+  admin::v1::SimulateRequest request;
+  request.mutable_change()->set_tenant("chat");
+  request.set_want(12 << 20);
+  admin::v1::SimulateResponse response;
+  ASSERT_TRUE(stub_->Simulate(&context, request, &response).ok());
+  ASSERT_EQ(response.rows_size(), 2);
+  EXPECT_EQ(response.rows(1).tenant(), "chat");
+  EXPECT_EQ(response.rows(1).wanted(), 8u << 20) << "within its limit";
+  EXPECT_EQ(response.rows(1).entitled_before(), 0u);
+  EXPECT_EQ(response.rows(1).entitled_after(), 8u << 20);
+  EXPECT_FALSE(response.rows(1).because().empty());
+}
+
+TEST_F(AdminServiceTest, WhyOfASessionThatIsNotThereIsNotFound) {
+  grpc::ClientContext context;
+  admin::v1::WhyRequest request;
+  request.set_session_id(7);
+  admin::v1::WhyResponse response;
+  EXPECT_EQ(stub_->Why(&context, request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
 TEST_F(AdminServiceTest, AnIntervalThatIsTooShortIsRefused) {

@@ -1,7 +1,9 @@
 #include "broker/server/broker.h"
 
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,10 +90,20 @@ BrokerReport Broker::Report() const {
   return report;
 }
 
-Broker::LimitAnswer Broker::SetLimit(const std::string& tenant, std::optional<Bytes> limit) {
-  Handle(event::SetLimit{.tenant = tenant, .limit = limit});
-  return *std::exchange(limit_answer_, std::nullopt);
+absl::StatusOr<Arbiter::CheckedChange> Broker::CheckTenantChange(const Arbiter::TenantChange& change) const {
+  return arbiter_.CheckTenantChange(change);
 }
+
+void Broker::SetTenant(const std::string& tenant, const TenantPolicy& policy) {
+  Handle(event::SetTenant{.tenant = tenant, .policy = policy});
+}
+
+absl::StatusOr<Arbiter::Simulation> Broker::Simulate(const std::string& tenant, std::optional<Bytes> want,
+                                                     const std::optional<TenantPolicy>& policy) const {
+  return arbiter_.Simulate(tenant, want, policy, MonotonicNow());
+}
+
+Arbiter::Simulation Broker::PlanNow() const { return arbiter_.PlanNow(MonotonicNow()); }
 
 void Broker::Handle(Event event) {
   events_.push_back(std::move(event));
@@ -314,6 +326,16 @@ void Broker::Perform(effect::Disconnect& disconnect) {
   ConnectionLost(disconnect.session);
 }
 
+void Broker::Perform(effect::EndProcess& end) {
+  const auto it = clients_.find(end.session);
+  if (it == clients_.end() || !it->second.pidfd.valid()) return;
+  const int signal = end.kill ? SIGKILL : SIGTERM;
+  if (syscall(SYS_pidfd_send_signal, it->second.pidfd.get(), signal, nullptr, 0) == 0) return;
+  LogError("session ", end.session.value(),
+           "'s process cannot be ended: ", ErrnoToStatus(errno, "pidfd_send_signal").message(),
+           "; the broker needs CAP_KILL or the same user for tenants with missed_target end_process");
+}
+
 void Broker::Perform(effect::EndSession& end) {
   const auto it = clients_.find(end.session);
   if (it == clients_.end()) return;
@@ -349,10 +371,6 @@ void Broker::Perform(effect::DropBatch& drop) { worker_.Dispose(made_.TakeBatch(
 void Broker::Perform(effect::DiscardMade& discard) { worker_.Dispose(made_.TakeMade(discard.lease, discard.slots)); }
 
 void Broker::Perform(effect::SampleDevice& sample) { LookAtDevice(sample.delay); }
-
-void Broker::Perform(effect::AnswerLimit& answer) {
-  limit_answer_ = {.status = answer.status, .limit = answer.limit, .over = answer.over};
-}
 
 void Broker::Perform(effect::Note& note) {
   Log(note.level == effect::Note::Level::kInfo ? LogLevel::kInfo : LogLevel::kWarning, note.text);

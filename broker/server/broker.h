@@ -38,11 +38,6 @@ class Broker {
     absl::Duration sample_interval = absl::Milliseconds(100);
     absl::Duration hello_timeout = absl::Seconds(5);
   };
-  struct LimitAnswer {
-    absl::Status status;
-    std::optional<Bytes> limit;
-    Bytes over;
-  };
 
   // Listens on the engine socket and looks at the device. All of the arguments but `options` are not owned and must
   // outlive this.
@@ -51,7 +46,13 @@ class Broker {
   ~Broker();
 
   BrokerReport Report() const;
-  LimitAnswer SetLimit(const std::string& tenant, std::optional<Bytes> limit);
+  // A change of a tenant's policy: checked, kept by the caller, then made. Between the two nobody else may change one.
+  absl::StatusOr<Arbiter::CheckedChange> CheckTenantChange(const Arbiter::TenantChange& change) const;
+  void SetTenant(const std::string& tenant, const TenantPolicy& policy);
+  absl::StatusOr<Arbiter::Simulation> Simulate(const std::string& tenant, std::optional<Bytes> want,
+                                               const std::optional<TenantPolicy>& policy) const;
+  // The policy's snapshot and plan as they would be now.
+  Arbiter::Simulation PlanNow() const;
 
   uint64_t epoch() const { return options_.epoch; }
 
@@ -95,13 +96,13 @@ class Broker {
   template <typename Told>
   void Perform(Told& told);
   void Perform(effect::Disconnect& disconnect);
+  void Perform(effect::EndProcess& end);
   void Perform(effect::EndSession& end);
   void Perform(effect::MakeExtents& make);
   void Perform(effect::HandOver& hand_over);
   void Perform(effect::DropBatch& drop);
   void Perform(effect::DiscardMade& discard);
   void Perform(effect::SampleDevice& sample);
-  void Perform(effect::AnswerLimit& answer);
   void Perform(effect::Note& note);
 
   void Reject(int socket, const absl::Status& status);
@@ -119,7 +120,6 @@ class Broker {
   std::deque<Event> events_;
   bool handling_ = false;
   uint64_t next_connection_ = 1;
-  std::optional<LimitAnswer> limit_answer_;
   Bytes own_share_;  // this process's share of the device, as of the newest look
   absl::Time next_look_ = absl::InfiniteFuture();
   EventLoop::TimerId look_timer_ = 0;

@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
+#include "common/base/status.h"
 
 namespace kvbroker {
 namespace {
@@ -18,6 +19,27 @@ ArenaDescription ToArena(const v1::ArenaSpec& spec) {
   ArenaDescription arena = {.id = ArenaId(spec.arena_id()), .slots = spec.slots()};
   for (const v1::Plane& plane : spec.planes()) arena.planes.push_back(Bytes(plane.extent_bytes()));
   return arena;
+}
+
+Holding ToHolding(const v1::Holding& from) {
+  Holding holding = {.spare = Bytes(from.spare()),
+                     .free = Bytes(from.free()),
+                     .compactable = Bytes(from.compactable()),
+                     .preemptible = Bytes(from.preemptible()),
+                     .pinned = Bytes(from.pinned()),
+                     .refault = Bytes(from.refault_bytes()),
+                     .response = absl::Milliseconds(from.response_ms())};
+  const size_t ages = std::min<size_t>(kAgeClasses, static_cast<size_t>(from.cached_by_age_size()));
+  for (size_t age = 0; age < ages; ++age) holding.cached_by_age[age] = Bytes(from.cached_by_age(static_cast<int>(age)));
+  return holding;
+}
+
+uint32_t Milliseconds32(absl::Duration duration) {
+  return static_cast<uint32_t>(std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 0, UINT32_MAX));
+}
+
+uint64_t Milliseconds(absl::Duration duration) {
+  return static_cast<uint64_t>(std::max<int64_t>(absl::ToInt64Milliseconds(duration), 0));
 }
 
 SessionRole ToRole(v1::Role role) {
@@ -69,11 +91,19 @@ Event ToEvent(SessionId session, const v1::ClientMessage& message) {
     case v1::ClientMessage::kGoodbye:
       return event::Goodbye{.session = session};
     case v1::ClientMessage::kHolding:
+      return event::HoldingReport{
+          .session = session, .arena = ArenaId(message.holding().arena_id()), .holding = ToHolding(message.holding())};
     case v1::ClientMessage::kSetMode:
       return event::Remark{.session = session};
     case v1::ClientMessage::kReserveExternal:
+      return event::ReserveExternal{.session = session,
+                                    .request = message.reserve_external().request_id(),
+                                    .bytes = Bytes(message.reserve_external().bytes()),
+                                    .ttl = absl::Milliseconds(message.reserve_external().ttl_ms())};
     case v1::ClientMessage::kExternalSettled:
-      return event::Unsupported{.session = session, .what = "room is not served by this version of the broker"};
+      return event::ExternalSettled{.session = session,
+                                    .request = message.external_settled().request_id(),
+                                    .bytes = Bytes(message.external_settled().bytes())};
     case v1::ClientMessage::kReserve:
     case v1::ClientMessage::kCommit:
     case v1::ClientMessage::kCancel:
@@ -132,7 +162,8 @@ absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdent
                         .instance = absl::CHexEscape(hello.instance_id()),
                         .role = ToRole(hello.role()),
                         .device_uuid = absl::CHexEscape(hello.device_uuid()),
-                        .engine = absl::CHexEscape(hello.engine())};
+                        .engine = absl::CHexEscape(hello.engine()),
+                        .floor = Bytes(hello.progress_floor_bytes())};
   for (const v1::LeaseInventory& lease : frame.resume().inventory()) {
     const uint64_t slots = lease.active_slots() + lease.retiring_slots();
     if (slots < lease.active_slots()) {
@@ -178,7 +209,18 @@ v1::BrokerMessage ToMessage(const effect::TellTarget& told) {
   v1::BrokerMessage message;
   message.mutable_target()->set_revision(told.revision);
   message.mutable_target()->set_max_bytes(told.max.has_value() ? told.max->in_bytes() : UINT64_MAX);
+  message.mutable_target()->set_within_ms(Milliseconds32(told.within));
+  message.mutable_target()->set_urgency(told.urgent ? v1::URGENCY_HIGH : v1::URGENCY_NORMAL);
   message.mutable_target()->set_reason(told.reason);
+  if (told.eviction_age.has_value()) {
+    message.mutable_target()->set_eviction_age_ms(std::max<uint32_t>(1, Milliseconds32(*told.eviction_age)));
+  }
+  return message;
+}
+
+v1::BrokerMessage ToMessage(const effect::TellRoomReady& told) {
+  v1::BrokerMessage message;
+  message.mutable_room_ready()->set_request_id(told.request);
   return message;
 }
 
@@ -187,6 +229,9 @@ v1::BrokerMessage ToMessage(const effect::TellError& told) {
   message.mutable_error()->set_code(static_cast<int32_t>(told.status.code()));
   message.mutable_error()->set_message(std::string(told.status.message()));
   message.mutable_error()->set_arena_id(told.arena.value());
+  message.mutable_error()->set_request_id(told.request);
+  message.mutable_error()->set_of_want(told.want_revision != 0);
+  message.mutable_error()->set_want_revision(told.want_revision);
   return message;
 }
 
@@ -201,6 +246,10 @@ void FillStatus(const BrokerReport& report, admin::v1::Status& status) {
   memory.set_draining(report.returned.in_bytes());
   memory.set_used_by_others(report.used_by_others.in_bytes());
   memory.set_waiting(report.waiting.in_bytes());
+  memory.set_room(report.room.in_bytes());
+  memory.set_asked_back(report.asked_back.in_bytes());
+  memory.set_guarantee_at_risk(report.guarantee_at_risk.in_bytes());
+  memory.set_policy_revision(report.policy_revision);
   admin::v1::Counters& counters = *status.mutable_counters();
   counters.set_grants(report.counters.grants);
   counters.set_granted_slots(report.counters.granted_slots);
@@ -215,11 +264,21 @@ void FillStatus(const BrokerReport& report, admin::v1::Status& status) {
 
 void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to) {
   to.set_name(from.name);
-  to.set_unlimited(!from.limit.has_value());
-  to.set_limit(OrZero(from.limit));
-  to.set_configured_limit(OrZero(from.configured_limit));
+  FillPolicy(from.policy, *to.mutable_policy());
+  FillPolicy(from.configured, *to.mutable_configured());
   to.set_granted(from.charged.in_bytes());
   to.set_wanted(from.wanted.in_bytes());
+  to.set_entitled(from.entitled.in_bytes());
+  to.set_external(from.external.in_bytes());
+  to.set_floor(from.floor.in_bytes());
+  to.set_has_turn(from.has_turn);
+  to.set_waited_ms(Milliseconds(from.waited));
+  to.set_starved_ms(Milliseconds(from.starved));
+  to.set_guarantee_waits(from.assured_waits);
+  to.set_guarantee_misses(from.assured_misses);
+  to.set_guarantee_wait_ms(Milliseconds(from.assured_waited));
+  to.set_missed_targets(from.missed_targets);
+  to.set_reclaimed(from.reclaimed.in_bytes());
   to.set_sessions(from.sessions);
   to.set_peak(from.peak.in_bytes());
 }
@@ -240,6 +299,124 @@ void FillSession(const BrokerReport::Session& from, admin::v1::Session& to) {
   to.set_target(from.target.has_value() ? from.target->in_bytes() : UINT64_MAX);
   to.set_age_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(from.age)));
   to.set_arenas(from.arenas);
+  admin::v1::Holding& holding = *to.mutable_holding();
+  holding.set_spare(from.holding.spare.in_bytes());
+  holding.set_free(from.holding.free.in_bytes());
+  for (const Bytes bytes : from.holding.cached_by_age) holding.add_cached_by_age(bytes.in_bytes());
+  holding.set_compactable(from.holding.compactable.in_bytes());
+  holding.set_preemptible(from.holding.preemptible.in_bytes());
+  holding.set_pinned(from.holding.pinned.in_bytes());
+  holding.set_refault(from.holding.refault.in_bytes());
+  to.set_response_ms(Milliseconds(from.response));
+  to.set_missed_targets(from.missed_targets);
+  to.set_over_target(from.over_target);
+}
+
+void FillRoom(const BrokerReport::RoomRow& from, admin::v1::Room& to) {
+  const Room& room = from.room;
+  to.set_session_id(room.session.value());
+  to.set_tenant(from.tenant);
+  to.set_pid(from.process.pid);
+  to.set_engine(from.engine);
+  to.set_state(std::string(ToString(room.state)));
+  to.set_bytes(room.bytes.in_bytes());
+  to.set_used(room.used.in_bytes());
+  to.set_held_back(room.state == RoomState::kReady ? MinusOrZero(room.bytes, room.used).in_bytes() : 0);
+  to.set_age_ms(Milliseconds(from.age));
+}
+
+namespace {
+
+absl::StatusOr<std::optional<Bytes>> ToAmount(const admin::v1::Amount& amount, std::optional<Bytes> initial,
+                                              Bytes whole) {
+  switch (amount.amount_case()) {
+    case admin::v1::Amount::kBytes:
+      return Bytes(amount.bytes());
+    case admin::v1::Amount::kPercent:
+      if (!(amount.percent() >= 0 && amount.percent() <= 100)) {
+        return absl::InvalidArgumentError(absl::StrCat(amount.percent(), "% is no percentage from 0% to 100%"));
+      }
+      return Bytes(static_cast<uint64_t>(static_cast<double>(whole.in_bytes()) * amount.percent() / 100));
+    case admin::v1::Amount::kNone:
+      return std::nullopt;
+    case admin::v1::Amount::kInitial:
+      return initial;
+    case admin::v1::Amount::AMOUNT_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("no amount is given: bytes, percent, none or initial");
+}
+
+}  // namespace
+
+absl::StatusOr<TenantPolicy> ToPolicy(const admin::v1::SetTenantRequest& request, const TenantPolicy& current,
+                                      const TenantPolicy& initial, Bytes whole) {
+  TenantPolicy policy = current;
+  if (request.has_limit()) {
+    KVB_ASSIGN_OR_RETURN(policy.limit, ToAmount(request.limit(), initial.limit, whole));
+  }
+  if (request.has_reserved()) {
+    KVB_ASSIGN_OR_RETURN(const std::optional<Bytes> bytes, ToAmount(request.reserved(), initial.reserved, whole));
+    policy.reserved = bytes.value_or(Bytes());
+  }
+  if (request.has_guarantee()) {
+    KVB_ASSIGN_OR_RETURN(const std::optional<Bytes> bytes, ToAmount(request.guarantee(), initial.guarantee, whole));
+    policy.guarantee = bytes.value_or(Bytes());
+  }
+  if (request.has_guarantee_deadline_ms()) {
+    policy.guarantee_deadline = absl::Milliseconds(std::min<uint64_t>(request.guarantee_deadline_ms(), UINT32_MAX));
+  }
+  if (request.has_weight()) policy.weight = request.weight();
+  if (request.has_tenant_class()) {
+    switch (request.tenant_class()) {
+      case admin::v1::BEST_EFFORT:
+        policy.tenant_class = TenantClass::kBestEffort;
+        break;
+      case admin::v1::BATCH:
+        policy.tenant_class = TenantClass::kBatch;
+        break;
+      case admin::v1::INTERACTIVE:
+        policy.tenant_class = TenantClass::kInteractive;
+        break;
+      default:
+        return absl::InvalidArgumentError(absl::StrCat("no class ", static_cast<int>(request.tenant_class())));
+    }
+  }
+  if (request.has_missed_target()) {
+    switch (request.missed_target()) {
+      case admin::v1::NO_GROWTH:
+        policy.missed_target = MissedTarget::kNoGrowth;
+        break;
+      case admin::v1::END_PROCESS:
+        policy.missed_target = MissedTarget::kEndProcess;
+        break;
+      default:
+        return absl::InvalidArgumentError(
+            absl::StrCat("no rule for missed targets ", static_cast<int>(request.missed_target())));
+    }
+  }
+  return policy;
+}
+
+void FillPolicy(const TenantPolicy& from, admin::v1::TenantPolicy& to) {
+  to.set_reserved(from.reserved.in_bytes());
+  to.set_guarantee(from.guarantee.in_bytes());
+  to.set_guarantee_deadline_ms(Milliseconds(from.guarantee_deadline));
+  to.set_limit(OrZero(from.limit));
+  to.set_unlimited(!from.limit.has_value());
+  to.set_weight(from.weight);
+  switch (from.tenant_class) {
+    case TenantClass::kBestEffort:
+      to.set_tenant_class(admin::v1::BEST_EFFORT);
+      break;
+    case TenantClass::kBatch:
+      to.set_tenant_class(admin::v1::BATCH);
+      break;
+    case TenantClass::kInteractive:
+      to.set_tenant_class(admin::v1::INTERACTIVE);
+      break;
+  }
+  to.set_missed_target(from.missed_target == MissedTarget::kEndProcess ? admin::v1::END_PROCESS : admin::v1::NO_GROWTH);
 }
 
 }  // namespace kvbroker

@@ -32,12 +32,20 @@ v1::BrokerMessage ToMessage(const effect::TellArenaOpened& told);
 v1::BrokerMessage ToMessage(const effect::TellGrant& told);
 v1::BrokerMessage ToMessage(const effect::TellRevoke& told);
 v1::BrokerMessage ToMessage(const effect::TellTarget& told);
+v1::BrokerMessage ToMessage(const effect::TellRoomReady& told);
 v1::BrokerMessage ToMessage(const effect::TellError& told);
 
 // The memory, counters and numbers of a report; what the report does not know is left to the caller.
 void FillStatus(const BrokerReport& report, admin::v1::Status& status);
 void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to);
 void FillSession(const BrokerReport::Session& from, admin::v1::Session& to);
+void FillRoom(const BrokerReport::RoomRow& from, admin::v1::Room& to);
+
+// The policy that a request asks for, where `current` is in force, `initial` is what the tenant began with, and
+// percentages are of `whole`. INVALID_ARGUMENT: nothing is given; a percentage over 100; an unknown class or rule.
+absl::StatusOr<TenantPolicy> ToPolicy(const admin::v1::SetTenantRequest& request, const TenantPolicy& current,
+                                      const TenantPolicy& initial, Bytes whole);
+void FillPolicy(const TenantPolicy& from, admin::v1::TenantPolicy& to);
 
 }  // namespace kvbroker
 

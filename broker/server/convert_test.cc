@@ -32,12 +32,93 @@ TEST(ConvertTest, AnEmptyMessageIsUnsupportedAndNotAFault) {
 
 TEST(ConvertTest, EachMessageThatIsNotServedSaysSo) {
   v1::ClientMessage message;
-  message.mutable_reserve_external();
-  EXPECT_TRUE(std::holds_alternative<event::Unsupported>(ToEvent(kSession, message)));
   message.mutable_reserve();
   EXPECT_TRUE(std::holds_alternative<event::Unsupported>(ToEvent(kSession, message)));
-  message.mutable_holding();
+  message.mutable_set_mode();
   EXPECT_TRUE(std::holds_alternative<event::Remark>(ToEvent(kSession, message)));
+}
+
+TEST(ConvertTest, AHoldingHasItsClassesAndNoMoreAgesThanThereAre) {
+  v1::ClientMessage message;
+  v1::Holding& holding = *message.mutable_holding();
+  holding.set_spare(1);
+  holding.set_free(2);
+  for (uint64_t age = 0; age < 20; ++age) holding.add_cached_by_age(100 + age);
+  holding.set_pinned(kMax);
+  holding.set_response_ms(50);
+  const Event event = ToEvent(kSession, message);
+  const Holding& got = std::get<event::HoldingReport>(event).holding;
+  EXPECT_EQ(got.spare, Bytes(1));
+  EXPECT_EQ(got.free, Bytes(2));
+  EXPECT_EQ(got.cached_by_age[7], Bytes(107));
+  EXPECT_EQ(got.pinned, Bytes(kMax));
+  EXPECT_EQ(got.response, absl::Milliseconds(50));
+}
+
+TEST(ConvertTest, RoomIsAskedForAndSettledByItsNumber) {
+  v1::ClientMessage message;
+  message.mutable_reserve_external()->set_request_id(3);
+  message.mutable_reserve_external()->set_bytes(kMax);
+  message.mutable_reserve_external()->set_ttl_ms(70);
+  const Event asked = ToEvent(kSession, message);
+  EXPECT_EQ(std::get<event::ReserveExternal>(asked).request, 3u);
+  EXPECT_EQ(std::get<event::ReserveExternal>(asked).bytes, Bytes(kMax));
+  EXPECT_EQ(std::get<event::ReserveExternal>(asked).ttl, absl::Milliseconds(70));
+  EXPECT_EQ(ToMessage(effect::TellRoomReady{.session = kSession, .request = 3}).room_ready().request_id(), 3u);
+  const auto error =
+      ToMessage(effect::TellError{.session = kSession, .status = absl::NotFoundError("x"), .request = 3});
+  EXPECT_EQ(error.error().request_id(), 3u);
+}
+
+TEST(ConvertTest, ATargetSaysByWhenAndHowOldACacheMayBe) {
+  const auto message = ToMessage(effect::TellTarget{.session = kSession,
+                                                    .revision = 2,
+                                                    .max = MiB(8),
+                                                    .within = absl::Milliseconds(250),
+                                                    .urgent = true,
+                                                    .eviction_age = absl::Seconds(16)});
+  EXPECT_EQ(message.target().within_ms(), 250u);
+  EXPECT_EQ(message.target().urgency(), v1::URGENCY_HIGH);
+  EXPECT_EQ(message.target().eviction_age_ms(), 16'000u);
+  EXPECT_EQ(ToMessage(effect::TellTarget{.session = kSession}).target().eviction_age_ms(), 0u);
+}
+
+// ---------------------------------------------------------------- policies
+
+class ToPolicyTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<TenantPolicy> Policy() const { return ToPolicy(request_, current_, initial_, GiB(40)); }
+
+  admin::v1::SetTenantRequest request_;
+  const TenantPolicy current_ = {.reserved = GiB(1), .guarantee = GiB(2), .limit = GiB(3), .weight = 7};
+  const TenantPolicy initial_ = {.guarantee = GiB(5), .limit = GiB(6)};
+};
+
+TEST_F(ToPolicyTest, WhatIsNotGivenStays) { EXPECT_EQ(*Policy(), current_); }
+
+TEST_F(ToPolicyTest, AmountsAreBytesPartsNothingOrTheFirst) {
+  request_.mutable_limit()->set_percent(25);
+  request_.mutable_reserved()->set_none(true);
+  request_.mutable_guarantee()->set_initial(true);
+  EXPECT_EQ(Policy()->limit, GiB(10));
+  EXPECT_EQ(Policy()->reserved, Bytes());
+  EXPECT_EQ(Policy()->guarantee, GiB(5));
+  request_.mutable_limit()->set_none(true);
+  EXPECT_EQ(Policy()->limit, std::nullopt);
+}
+
+TEST_F(ToPolicyTest, WritesWhatItReads) {
+  request_.set_weight(9);
+  request_.set_guarantee_deadline_ms(250);
+  request_.set_tenant_class(admin::v1::BATCH);
+  request_.set_missed_target(admin::v1::END_PROCESS);
+  admin::v1::TenantPolicy written;
+  FillPolicy(*Policy(), written);
+  EXPECT_EQ(written.weight(), 9u);
+  EXPECT_EQ(written.guarantee_deadline_ms(), 250u);
+  EXPECT_EQ(written.tenant_class(), admin::v1::BATCH);
+  EXPECT_EQ(written.missed_target(), admin::v1::END_PROCESS);
+  EXPECT_EQ(written.limit(), GiB(3).in_bytes());
 }
 
 TEST(ConvertTest, NumbersPassUnchangedHoweverLarge) {

@@ -27,6 +27,7 @@ bool IsLevel(const v1::BrokerMessage& message) {
     case v1::BrokerMessage::kArenaOpened:
     case v1::BrokerMessage::kGrant:
     case v1::BrokerMessage::kRevoke:
+    case v1::BrokerMessage::kRoomReady:
       return true;
     default:
       return false;

@@ -1,0 +1,463 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "broker/core/arbiter.h"
+#include "common/base/check.h"
+#include "common/base/status.h"
+
+namespace kvbroker {
+namespace {
+
+// A report of what is held counts for so long; clients repeat theirs each second.
+constexpr absl::Duration kReportCounts = absl::Seconds(2);
+
+// From SIGTERM to SIGKILL, where a tenant's policy ends processes that miss a target.
+constexpr absl::Duration kMercy = absl::Seconds(5);
+
+// What a want is counted in where a tenant without an arena is simulated.
+constexpr Bytes kSimulatedSlot = MiB(32);
+
+std::string Describe(const SessionRecord& session) {
+  return absl::StrCat("session=", session.id.value(), " tenant=", session.tenant, " pid=", session.process.pid);
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- what clients say of themselves
+
+void Arbiter::On(const event::HoldingReport& report) {
+  SessionRecord* session = ActiveSession(report.session);
+  if (session == nullptr) return;
+  Lease* lease = ledger_.FindLease(session->id, report.arena);
+  if (lease == nullptr || lease->closed) return;  // it was on its way when the arena was closed
+  // Nothing holds more than the whole arena, whatever is claimed: sums stay within bounds.
+  const Bytes most = lease->slot_bytes() * lease->slots();
+  lease->holding = report.holding;
+  Holding& holding = lease->holding;
+  for (Bytes* bytes :
+       {&holding.spare, &holding.free, &holding.compactable, &holding.preemptible, &holding.pinned, &holding.refault}) {
+    *bytes = std::min(*bytes, most);
+  }
+  for (Bytes& bytes : holding.cached_by_age) bytes = std::min(bytes, most);
+  // Where somebody waits, cheaper bytes may have appeared; else the next look is soon enough.
+  if (lease->reported == absl::InfinitePast() || !plan_.asked.IsZero()) plan_is_due_ = true;
+  lease->reported = now_;
+}
+
+void Arbiter::On(const event::ReserveExternal& reserve) {
+  SessionRecord* session = ActiveSession(reserve.session);
+  if (session == nullptr) return;
+  const Room* room = rooms_.Find(session->id);
+  if (room != nullptr && reserve.request <= room->request) {
+    if (reserve.request == room->request && room->state == RoomState::kReady) {
+      Emit(effect::TellRoomReady{.session = session->id, .request = room->request});
+    }
+    return;
+  }
+  const auto refuse = [&](absl::Status status) {
+    ++counters_.refusals;
+    Warn(absl::StrCat("room refused ", Describe(*session), ": ", status.message()));
+    Emit(effect::TellError{.session = session->id, .status = std::move(status), .request = reserve.request});
+  };
+  if (reserve.bytes.IsZero()) return refuse(absl::InvalidArgumentError("room of 0 B is asked for"));
+  // What could be made at the most: all but what others are assured of, and rooms that are promised.
+  const DeviceView::Books books = ledger_.Books();
+  Bytes kept = rooms_.HeldBack(RoomDevice());
+  for (const auto& [name, tenant] : tenants_.all()) {
+    if (name != session->tenant) kept += tenant.policy.reserved;
+  }
+  const Bytes most = MinusOrZero(device_.CapacityOfDevice(books), kept);
+  if (reserve.bytes > most) {
+    return refuse(absl::ResourceExhaustedError(absl::StrCat(
+        "room of ", ToString(reserve.bytes), " is more than could be made, ", ToString(most), ": the device has ",
+        ToString(device_.total()), ", programs outside use ", ToString(device_.used_by_others()), ", ",
+        ToString(device_.options().headroom), " stay free, ", ToString(kept), " are reserved")));
+  }
+  rooms_.Add(session->id, reserve.request, reserve.bytes, reserve.ttl, now_);
+  Inform(absl::StrCat("room asked ", Describe(*session), " bytes=", reserve.bytes.in_bytes()));
+  plan_is_due_ = true;
+}
+
+void Arbiter::On(const event::ExternalSettled& settled) {
+  SessionRecord* session = ActiveSession(settled.session);
+  if (session == nullptr) return;
+  const Room* room = rooms_.Find(session->id);
+  if (room == nullptr || room->request != settled.request || room->state == RoomState::kSettled) return;
+  const Bytes taken = std::min(settled.bytes, device_.total());
+  Inform(absl::StrCat("room settled ", Describe(*session), " bytes=", room->bytes.in_bytes(),
+                      " taken=", taken.in_bytes()));
+  rooms_.Settle(session->id, taken);
+  session->external += taken;
+  plan_is_due_ = true;
+}
+
+// ---------------------------------------------------------------- operators
+
+absl::StatusOr<Arbiter::CheckedChange> Arbiter::CheckTenantChange(const TenantChange& change) const {
+  KVB_RETURN_IF_ERROR(CheckTenantName(change.tenant));
+  KVB_RETURN_IF_ERROR(CheckTenantPolicy(change.policy));
+  if (change.create) {
+    KVB_RETURN_IF_ERROR(tenants_.CheckMayBeAdded(change.tenant));
+  } else if (tenants_.all().count(change.tenant) == 0) {
+    return tenants_.Unknown(change.tenant);
+  }
+  if (change.if_revision != 0 && change.if_revision != policy_revision_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the policy is revision ", policy_revision_, " by now, not ", change.if_revision));
+  }
+  Bytes floor;
+  for (const auto& [id, session] : ledger_.sessions()) {
+    if (session.tenant == change.tenant) floor = std::max(floor, session.floor);
+  }
+  if (!change.force && change.policy.limit.has_value() && *change.policy.limit < floor) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "a limit of ", ToString(*change.policy.limit), " is less than one of tenant ", change.tenant,
+        "'s longest requests needs, ", ToString(floor), ": such requests would fail; force it to set it all the same"));
+  }
+  Bytes assured = change.policy.assured();
+  for (const auto& [name, tenant] : tenants_.all()) {
+    if (name != change.tenant) assured += std::min(tenant.policy.assured(), device_.total());
+  }
+  const Bytes there_is = device_.options().cap.value_or(MinusOrZero(device_.total(), device_.options().headroom));
+  const auto known = tenants_.all().find(change.tenant);
+  const bool more = known == tenants_.all().end() || change.policy.assured() > known->second.policy.assured();
+  if (more && assured > there_is) {
+    return absl::FailedPreconditionError(absl::StrCat("all tenants together would be assured of ", ToString(assured),
+                                                      ", and there are ", ToString(there_is)));
+  }
+  CheckedChange checked = {.revision = policy_revision_ + 1, .set_tenants = tenants_.SetByOperators()};
+  checked.set_tenants[change.tenant] = change.policy;
+  return checked;
+}
+
+void Arbiter::On(const event::SetTenant& set) {
+  tenants_.Set(set.tenant, set.policy);
+  ++policy_revision_;
+  plan_is_due_ = true;
+  const TenantPolicy& policy = set.policy;
+  Inform(absl::StrCat("policy set tenant=", set.tenant,
+                      " limit=", policy.limit.has_value() ? absl::StrCat(policy.limit->in_bytes()) : "none",
+                      " reserved=", policy.reserved.in_bytes(), " guarantee=", policy.guarantee.in_bytes(),
+                      " deadline=", absl::FormatDuration(policy.guarantee_deadline), " weight=", policy.weight,
+                      " class=", ToString(policy.tenant_class), " revision=", policy_revision_));
+}
+
+// ---------------------------------------------------------------- what the policy sees
+
+Rooms::Device Arbiter::RoomDevice() const {
+  return {.free = device_.Unlent(ledger_.Books()), .others = device_.others_lately()};
+}
+
+Bytes Arbiter::HeldBy(const SessionRecord& session) const {
+  const DeviceView::Books books = ledger_.BooksOf(session);
+  return books.charged - books.returned;
+}
+
+PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
+  const DeviceView::Books all = ledger_.Books();
+  const Rooms::Device room_device = {.free = device_.Unlent(all), .others = device_.others_lately()};
+  const Bytes held_back = rooms_.HeldBack(room_device);
+  const Bytes overdrawn = device_.Overdrawn(all);
+  const Bytes cap = device_.options().cap.value_or(Bytes(UINT64_MAX));
+  PolicySnapshot snapshot{
+      .available = std::min(room_device.free - held_back, MinusOrZero(cap, all.charged)),
+      // What others took beyond what was free is missing as room is: it is asked back.
+      .capacity = std::min(MinusOrZero(device_.CapacityOfDevice(all) + overdrawn, held_back), cap),
+      .room_short = rooms_.Short(room_device) + overdrawn,
+  };
+  std::map<absl::string_view, size_t> tenant_index;
+  snapshot.tenants.reserve(tenants_.all().size());
+  for (const auto& [name, tenant] : tenants_.all()) {
+    tenant_index[name] = snapshot.tenants.size();
+    snapshot.tenants.push_back({.name = name, .policy = tenant.policy, .last_turn = tenant.last_turn});
+    if (turn_.has_value() && turn_->first == name) {
+      snapshot.turn = {.tenant = snapshot.tenants.size() - 1, .age = now - turn_->second};
+    }
+  }
+  for (const auto& [id, session] : ledger_.sessions()) {
+    const size_t tenant = tenant_index.at(session.tenant);
+    const DeviceView::Books books = ledger_.BooksOf(session);
+    PolicySnapshot::Tenant& of = snapshot.tenants[tenant];
+    of.charged += books.charged;
+    of.returned += books.returned;
+    if (session.state != SessionState::kActive) continue;
+    of.floor = std::max(of.floor, session.floor);
+    PolicySnapshot::Session row = {.id = id,
+                                   .tenant = tenant,
+                                   .charged = books.charged,
+                                   .returned = books.returned,
+                                   .reported = true,
+                                   .protected_bytes = session.recent_grants.Sum(now),
+                                   .target = session.target.max(),
+                                   .asked_for = session.target.asked_for(now),
+                                   .missed_target = session.target.missed()};
+    for (const auto& [arena, lease_id] : session.leases) {
+      const Lease& lease = ledger_.leases().at(lease_id);
+      if (lease.closed) continue;
+      row.holding += lease.holding;
+      row.reported = row.reported && now - lease.reported <= kReportCounts;
+      const bool waits = lease.want.waiting_since != 0;
+      snapshot.leases.push_back({.id = lease_id,
+                                 .session = snapshot.sessions.size(),
+                                 .tenant = tenant,
+                                 .slot = lease.slot_bytes(),
+                                 .held = lease.counts().held(),
+                                 .wanted = lease.want.slots,
+                                 .min_useful = lease.want.min_useful,
+                                 .waiting_since = lease.want.waiting_since,
+                                 .waiting = waits ? now - lease.want.waiting_from : absl::ZeroDuration()});
+    }
+    row.holding.response = std::max(row.holding.response, session.target.response());
+    snapshot.sessions.push_back(std::move(row));
+  }
+  return snapshot;
+}
+
+Arbiter::Simulation Arbiter::PlanNow(absl::Time now) const {
+  Simulation simulation = {.snapshot = Snapshot(now)};
+  simulation.plan = policy_.Plan(simulation.snapshot);
+  return simulation;
+}
+
+absl::StatusOr<Arbiter::Simulation> Arbiter::Simulate(const std::string& tenant, std::optional<Bytes> want,
+                                                      const std::optional<TenantPolicy>& policy, absl::Time now) const {
+  Simulation simulation = {.snapshot = Snapshot(now)};
+  PolicySnapshot& snapshot = simulation.snapshot;
+  const auto it = std::find_if(snapshot.tenants.begin(), snapshot.tenants.end(),
+                               [&](const PolicySnapshot::Tenant& t) { return t.name == tenant; });
+  if (it == snapshot.tenants.end()) return absl::NotFoundError(absl::StrCat("no tenant '", tenant, "'"));
+  if (policy.has_value()) it->policy = *policy;
+  if (want.has_value()) {
+    const size_t index = static_cast<size_t>(it - snapshot.tenants.begin());
+    const auto lease = std::find_if(snapshot.leases.begin(), snapshot.leases.end(),
+                                    [&](const PolicySnapshot::Lease& l) { return l.tenant == index; });
+    if (lease != snapshot.leases.end()) {
+      lease->wanted = RoundUp(*want, lease->slot) / lease->slot;
+      lease->waiting_since = lease->wanted > lease->held ? next_wait_ : 0;
+    } else {
+      snapshot.sessions.push_back({.id = SessionId(UINT64_MAX), .tenant = index});
+      snapshot.leases.push_back({.id = LeaseId(UINT64_MAX),
+                                 .session = snapshot.sessions.size() - 1,
+                                 .tenant = index,
+                                 .slot = kSimulatedSlot,
+                                 .wanted = RoundUp(*want, kSimulatedSlot) / kSimulatedSlot,
+                                 .waiting_since = next_wait_});
+    }
+  }
+  simulation.plan = policy_.Plan(snapshot);
+  return simulation;
+}
+
+// ---------------------------------------------------------------- what follows from it
+
+void Arbiter::Replan() {
+  NoteWaiting();
+  const PolicySnapshot snapshot = Snapshot(now_);
+  plan_ = policy_.Plan(snapshot);
+  CarryOut(plan_);
+  ForgetImpossibleWants(snapshot, plan_);
+  NoteTurn(snapshot, plan_);
+  KeepWaitClocks(snapshot, plan_);
+}
+
+void Arbiter::NoteWaiting() {
+  for (auto& [id, lease] : ledger_.leases()) {
+    const bool met = lease.counts().held() >= lease.want.slots;
+    if (met) {
+      lease.want.waiting_since = 0;
+    } else if (lease.want.waiting_since == 0) {
+      lease.want.waiting_since = next_wait_++;
+      lease.want.waiting_from = now_;
+    }
+  }
+}
+
+void Arbiter::CarryOut(const PolicyPlan& plan) {
+  for (const PolicyPlan::Grant& grant : plan.grants) {
+    Lease& lease = *ledger_.FindLease(grant.lease);
+    lease.Grant(grant.slots);
+    ++counters_.grants;
+    counters_.granted_slots += grant.slots;
+    ledger_.FindSession(lease.session())->recent_grants.Add(lease.slot_bytes() * grant.slots, now_);
+    Emit(effect::TellGrant{.session = lease.session(),
+                           .lease = lease.id(),
+                           .total = lease.total_granted(),
+                           .want_revision = lease.want.revision});
+    StartMaking(lease, grant.slots);
+  }
+  for (const PolicyPlan::Target& target : plan.targets) {
+    SessionRecord& session = *ledger_.FindSession(target.session);
+    if (target.max.has_value()) TakeBackUnfetched(session, *target.max);
+    Tell(session, target, plan);
+  }
+}
+
+void Arbiter::TakeBackUnfetched(SessionRecord& session, Bytes max) {
+  Bytes excess = MinusOrZero(HeldBy(session), max);
+  for (const auto& [arena, id] : session.leases) {
+    Lease& lease = *ledger_.FindLease(id);
+    if (excess.IsZero() || lease.closed) continue;
+    const Lease::Revoked revoked = lease.Revoke(RoundUp(excess, lease.slot_bytes()) / lease.slot_bytes());
+    if (revoked.slots == 0) continue;
+    excess = MinusOrZero(excess, lease.slot_bytes() * revoked.slots);
+    Emit(effect::TellRevoke{.session = session.id, .lease = id, .total = lease.total_revoked()});
+    Discard(id, revoked.discard);
+    AnswerFetch(lease);
+  }
+}
+
+void Arbiter::Tell(SessionRecord& session, const PolicyPlan::Target& target, const PolicyPlan& plan) {
+  const bool same = session.target.revision() != 0 && session.target.max() == target.max;
+  if (same && session.told_eviction_age == plan.eviction_age) return;
+  if (!same) session.target.Tell(target.max, target.within, HeldBy(session), now_);
+  session.told_eviction_age = plan.eviction_age;
+  if (same) session.target.Repeat();
+  Emit(effect::TellTarget{.session = session.id,
+                          .revision = session.target.revision(),
+                          .max = target.max,
+                          .within = target.within,
+                          .urgent = target.urgent,
+                          .reason = target.reason,
+                          .eviction_age = plan.eviction_age});
+}
+
+void Arbiter::ForgetImpossibleWants(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  for (size_t i = 0; i < plan.verdicts.size(); ++i) {
+    if (plan.verdicts[i].rule != Rule::kImpossible) continue;
+    const PolicySnapshot::Lease& of = snapshot.leases[i];
+    const PolicySnapshot::Tenant& tenant = snapshot.tenants[of.tenant];
+    Lease& lease = *ledger_.FindLease(of.id);
+    const Bytes needs = of.slot * (of.held + of.Least());
+    const bool limited = tenant.policy.limit.has_value() && needs > *tenant.policy.limit;
+    RefuseMessage(
+        *ledger_.FindSession(lease.session()), lease.arena(),
+        absl::FailedPreconditionError(absl::StrCat(
+            "arena ", lease.arena().value(), " needs ", of.Least(), " more slots at once, ", ToString(needs),
+            " in all; ",
+            limited ? absl::StrCat("the limit of tenant ", tenant.name, " is ", ToString(*tenant.policy.limit))
+                    : absl::StrCat("the broker has ", ToString(snapshot.capacity)))),
+        lease.want.revision);
+    lease.want.slots = std::min(lease.want.slots, of.held);
+    lease.want.waiting_since = 0;
+  }
+}
+
+void Arbiter::NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  if (!plan.turn.has_value()) {
+    turn_.reset();
+    return;
+  }
+  const std::string& name = snapshot.tenants[*plan.turn].name;
+  if (turn_.has_value() && turn_->first == name) return;
+  Inform(absl::StrCat("turn tenant=", name, ": its longest request cannot be met by its share"));
+  turn_ = {name, now_};
+  tenants_.all().at(name).last_turn = ++turns_;
+}
+
+void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  std::vector<Bytes> granted(snapshot.tenants.size());
+  std::map<LeaseId, size_t> lease_index;
+  for (size_t i = 0; i < snapshot.leases.size(); ++i) lease_index[snapshot.leases[i].id] = i;
+  for (const PolicyPlan::Grant& grant : plan.grants) {
+    const PolicySnapshot::Lease& lease = snapshot.leases[lease_index.at(grant.lease)];
+    granted[lease.tenant] += lease.slot * grant.slots;
+  }
+  for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
+    const PolicySnapshot::Tenant& row = snapshot.tenants[i];
+    Tenants::Tenant& tenant = tenants_.all().at(row.name);
+    const Bytes held = row.Held() + granted[i];
+    const Bytes wanted = i < plan.shares.size() ? plan.shares[i].wanted : Bytes();
+    tenant.waits.Set(held < wanted, now_);
+    tenant.starves.Set(held < std::min(wanted, row.floor), now_);
+    KeepAssuredClock(tenant, held < std::min(wanted, row.policy.assured()));
+    tenant.peak = std::max(tenant.peak, row.charged + granted[i]);
+  }
+}
+
+void Arbiter::KeepAssuredClock(Tenants::Tenant& tenant, bool is_short) {
+  tenant.assured.Set(is_short, now_);
+  if (!is_short) tenant.assured_missed = false;
+  if (tenant.assured_missed || tenant.assured.current(now_) <= tenant.policy.guarantee_deadline) return;
+  tenant.assured_missed = true;
+  ++tenant.assured_misses;
+  Warn(absl::StrCat("guarantee missed tenant=", tenant.name,
+                    " waits=", absl::FormatDuration(tenant.assured.current(now_)), " for: ", Culprits()));
+}
+
+std::string Arbiter::Culprits() const {
+  std::vector<std::string> culprits;
+  for (const auto& [id, session] : ledger_.sessions()) {
+    if (session.state == SessionState::kActive && !session.target.asked()) continue;
+    const Bytes held = ledger_.ChargedTo(session);
+    if (held.IsZero()) continue;
+    culprits.push_back(absl::StrCat(Describe(session), " (", ToString(session.state), ", holds ", ToString(held),
+                                    session.target.asked()
+                                        ? absl::StrCat(", asked ", absl::FormatDuration(session.target.asked_for(now_)),
+                                                       " ago to hold ", ToString(*session.target.max()))
+                                        : "",
+                                    ")"));
+  }
+  const Bytes overdrawn = device_.Overdrawn(ledger_.Books());
+  if (!overdrawn.IsZero())
+    culprits.push_back(absl::StrCat("programs outside took ", ToString(overdrawn), " more than was free"));
+  return culprits.empty() ? "nobody in particular" : absl::StrJoin(culprits, "; ");
+}
+
+// ---------------------------------------------------------------- deadlines
+
+void Arbiter::WatchTargets() {
+  for (auto& [id, session] : ledger_.sessions()) {
+    if (session.state != SessionState::kActive) continue;
+    session.target.Holds(HeldBy(session), now_);
+    if (session.target.MissedSince(now_)) {
+      Tenants::Tenant& tenant = tenants_.all().at(session.tenant);
+      ++tenant.missed_targets;
+      Warn(absl::StrCat("target missed ", Describe(session), " held=", HeldBy(session).in_bytes(),
+                        " target=", session.target.max()->in_bytes(),
+                        " asked=", absl::FormatDuration(session.target.asked_for(now_)),
+                        " ago: it does not grow until it gives back"));
+    }
+    EndProcessesThatMissed(session);
+  }
+}
+
+void Arbiter::EndProcessesThatMissed(SessionRecord& session) {
+  if (!session.target.missed()) {
+    session.end_by_kill_at.reset();
+    return;
+  }
+  if (tenants_.all().at(session.tenant).policy.missed_target != MissedTarget::kEndProcess) return;
+  if (!session.end_by_kill_at.has_value()) {
+    session.end_by_kill_at = now_ + kMercy;
+    Warn(absl::StrCat("ending ", Describe(session), ": it missed its target, and its tenant's policy says so"));
+    Emit(effect::EndProcess{.session = session.id});
+  } else if (now_ >= *session.end_by_kill_at) {
+    session.end_by_kill_at = absl::InfiniteFuture();
+    Emit(effect::EndProcess{.session = session.id, .kill = true});
+  }
+}
+
+void Arbiter::UpdateRooms() {
+  while (const std::optional<Room> ready = rooms_.Update(RoomDevice(), now_)) {
+    Inform(absl::StrCat("room ready session=", ready->session.value(), " bytes=", ready->bytes.in_bytes(),
+                        " after=", absl::FormatDuration(now_ - ready->asked)));
+    Emit(effect::TellRoomReady{.session = ready->session, .request = ready->request});
+  }
+}
+
+void Arbiter::ExtendDeadlines(absl::Duration gap) {
+  for (auto& [id, session] : ledger_.sessions()) {
+    session.target.Extend(gap);
+    if (session.end_by_kill_at.has_value()) *session.end_by_kill_at += gap;
+  }
+  for (auto& [id, lease] : ledger_.leases()) lease.want.waiting_from += gap;
+  for (auto& [name, tenant] : tenants_.all()) {
+    for (WaitClock* clock : {&tenant.waits, &tenant.starves, &tenant.assured}) clock->Extend(gap);
+  }
+  rooms_.Extend(gap);
+  if (turn_.has_value()) turn_->second += gap;
+}
+
+}  // namespace kvbroker
