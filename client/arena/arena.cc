@@ -78,32 +78,54 @@ absl::Status Arena::Retire(absl::Span<const uint64_t> slots) {
   return absl::OkStatus();
 }
 
-absl::Status Arena::SetWant(uint64_t slots, uint64_t min_useful) {
+absl::Status Arena::SetWant(uint64_t slots, uint64_t min_useful, Urgency urgency) {
   KVB_RETURN_IF_ERROR(guard_.Check());
   if (slots > options_.slots) {
     return absl::InvalidArgumentError(absl::StrCat("the arena has ", options_.slots, " slots and cannot want ", slots));
   }
   explicit_want_.store(slots, std::memory_order_relaxed);
   min_useful_.store(min_useful, std::memory_order_relaxed);
+  urgency_.store(urgency, std::memory_order_relaxed);
+  {
+    absl::MutexLock lock(&mu_);
+    want_anew_ |= !refusal_.ok();
+    refusal_ = absl::OkStatus();
+  }
   Wake(awake_);
   return absl::OkStatus();
 }
 
 absl::Status Arena::WaitReady(uint64_t slots, absl::Duration timeout) {
   KVB_RETURN_IF_ERROR(guard_.Check());
-  const auto done = [&] { return table_.ready() >= slots || away_.load(std::memory_order_relaxed); };
+  const auto done = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return table_.ready() >= slots || away_.load(std::memory_order_relaxed) || !refusal_.ok();
+  };
+  absl::Status refusal;
   waiters_.fetch_add(1);
   {
     absl::MutexLock lock(&mu_);
     mu_.AwaitWithTimeout(absl::Condition(&done), timeout);
+    refusal = refusal_;
   }
   waiters_.fetch_sub(1);
   if (table_.ready() >= slots) return absl::OkStatus();
   if (away_.load(std::memory_order_relaxed)) {
     return absl::UnavailableError("the broker is away: nothing grows until it is back");
   }
+  KVB_RETURN_IF_ERROR(refusal);
   return absl::DeadlineExceededError(
       absl::StrCat(table_.ready(), " of ", slots, " slots were ready after ", absl::FormatDuration(timeout)));
+}
+
+absl::Status Arena::Report(const HoldingReport& report) {
+  KVB_RETURN_IF_ERROR(guard_.Check());
+  KVB_RETURN_IF_ERROR(CheckHoldingReport(report, slot_bytes_ * options_.slots));
+  {
+    absl::MutexLock lock(&mu_);
+    report_ = report;
+  }
+  Wake(awake_for_report_);
+  return absl::OkStatus();
 }
 
 void Arena::Wake(std::atomic<bool>& awake) {
@@ -155,14 +177,22 @@ absl::Status Arena::UnmapSlot(uint64_t slot) {
   return first;
 }
 
-uint64_t Arena::DesiredSlots() {
+bool Arena::RefuseWant(uint64_t revision, const std::string& why) {
+  absl::MutexLock lock(&mu_);
+  if (revision < books_.want_revision || want_anew_) return false;
+  refusal_ = absl::FailedPreconditionError(why);
+  return true;
+}
+
+uint64_t Arena::WantedSlots() {
   const uint64_t ready = table_.ready();
   const uint64_t taken = table_.taken();
   if (options_.low > 0 && ready < options_.low) growing_ = true;
   if (ready >= options_.high) growing_ = false;
   const uint64_t desired = growing_ ? taken + options_.high : taken + std::min(ready, options_.high);
-  return std::min({std::max(desired, explicit_want_.load(std::memory_order_relaxed)), options_.slots,
-                   target_slots_.load(std::memory_order_relaxed)});
+  return std::min(std::max(desired, explicit_want_.load(std::memory_order_relaxed)), options_.slots);
 }
+
+uint64_t Arena::DesiredSlots() { return std::min(WantedSlots(), target_slots_.load(std::memory_order_relaxed)); }
 
 }  // namespace kvbroker

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -15,6 +16,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "client/arena/fork_guard.h"
+#include "client/arena/holding_report.h"
 #include "client/arena/lease_books.h"
 #include "client/arena/slot_table.h"
 #include "common/base/bytes.h"
@@ -40,6 +42,13 @@ struct ArenaOptions {
   // So many slots beyond those are kept granted and made by the broker, not yet mapped here: mapping them is all that
   // is left to do when they are needed. Others can be given them as long as they are not mapped.
   uint64_t ahead = 0;
+};
+
+// How much a want matters to the embedder.
+enum class Urgency {
+  kNormal,
+  kLow,   // in the background
+  kHigh,  // a request waits
 };
 
 // A client's reserved address ranges and what is mapped in them: planes × slots. Slot i is one extent in every plane,
@@ -94,11 +103,18 @@ class Arena {
   // The arena could use `slots` in all: it grows to so many and does not shrink below, as the broker allows. Returns at
   // once. INVALID_ARGUMENT: more than the arena has.
   // Fewer new slots at a time than `min_useful` are of no use: none are granted then.
-  absl::Status SetWant(uint64_t slots, uint64_t min_useful = 0);
+  // `urgency` goes with everything that is wanted from now on, what the marks want included.
+  absl::Status SetWant(uint64_t slots, uint64_t min_useful = 0, Urgency urgency = Urgency::kNormal);
 
   // Waits until `slots` are ready, newly mapped or returned (it does not ask for them: see SetWant). DEADLINE_EXCEEDED:
-  // they are not by then. UNAVAILABLE: the broker is away and nothing can grow.
+  // they are not by then. UNAVAILABLE: the broker is away and nothing can grow. FAILED_PRECONDITION: the broker has said
+  // that what is wanted can never be had, and why; so does each call until SetWant is called anew.
   absl::Status WaitReady(uint64_t slots, absl::Duration timeout);
+
+  // Tells the broker what the taken slots hold, so that it takes back first what costs least. The newest report counts
+  // until the next one; it is sent in the background, at most 20 times a second. Returns at once. INVALID_ARGUMENT: more
+  // than the arena could ever hold; names the class.
+  absl::Status Report(const HoldingReport& report);
 
   Stats stats() const;
 
@@ -123,6 +139,11 @@ class Arena {
   absl::Status UnmapPlane(uint64_t slot, size_t plane);
   // Slots the arena should hold in all now.
   uint64_t DesiredSlots();
+  // The same were there no target: what the broker is told, whatever it allows now.
+  uint64_t WantedSlots();
+  // The broker can never meet what was told as `revision`, for this reason: whoever waits is told. False where something
+  // else is wanted by now.
+  bool RefuseWant(uint64_t revision, const std::string& why);
 
   // Constant after construction.
   const ArenaOptions options_;
@@ -139,8 +160,10 @@ class Arena {
   std::atomic<bool> awake_{false};           // for SetWant and Retire
   std::atomic<bool> awake_for_low_{false};   // too few are ready
   std::atomic<bool> awake_for_high_{false};  // too many are ready
+  std::atomic<bool> awake_for_report_{false};
   std::atomic<uint64_t> explicit_want_{0};
   std::atomic<uint64_t> min_useful_{0};
+  std::atomic<Urgency> urgency_{Urgency::kNormal};
   std::atomic<uint64_t> target_slots_{UINT64_MAX};
   std::atomic<bool> away_{false};
   std::atomic<int> waiters_{0};  // in WaitReady
@@ -150,13 +173,17 @@ class Arena {
   // The background thread's alone.
   bool growing_ = false;
   uint64_t told_min_useful_ = 0;
+  Urgency told_urgency_ = Urgency::kNormal;
   absl::Time next_give_back_ = absl::InfinitePast();
   absl::Time no_fetch_before_ = absl::InfinitePast();
 
   mutable absl::Mutex mu_;
   std::vector<uint64_t> retired_ ABSL_GUARDED_BY(mu_);  // to be unmapped
   LeaseBooks books_ ABSL_GUARDED_BY(mu_);
-  uint64_t wanted_ ABSL_GUARDED_BY(mu_) = 0;  // as told to the broker
+  uint64_t wanted_ ABSL_GUARDED_BY(mu_) = 0;     // as told to the broker
+  absl::Status refusal_ ABSL_GUARDED_BY(mu_);    // of what is wanted; OK: none
+  bool want_anew_ ABSL_GUARDED_BY(mu_) = false;  // to be told, though it is as it was: the broker has forgotten it
+  HoldingReport report_ ABSL_GUARDED_BY(mu_);    // the newest; all zero before the first
 };
 
 }  // namespace kvbroker

@@ -13,6 +13,10 @@ typedef char check_event[offsetof(kvb_event, text) == 24 ? 1 : -1];
 typedef char check_arena_config[offsetof(kvb_arena_config, ahead) == 48 ? 1 : -1];
 typedef char check_arena_stats[offsetof(struct kvb_arena_stats, unmap_calls) == 80 ? 1 : -1];
 typedef char check_holding[offsetof(kvb_holding, refault_bytes) == 104 ? 1 : -1];
+/* What revision 2 has added. */
+typedef char check_session_config_2[offsetof(kvb_session_config, progress_floor_bytes) == 56 ? 1 : -1];
+typedef char check_session_info_2[offsetof(struct kvb_session_info, target_within_ms) == 136 ? 1 : -1];
+typedef char check_event_2[offsetof(kvb_event, within_ms) == 256 && sizeof(kvb_event) == 272 ? 1 : -1];
 typedef char check_status[sizeof(kvb_status) == 4 ? 1 : -1];
 
 int main(void) {

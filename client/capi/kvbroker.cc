@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <optional>
@@ -23,6 +24,7 @@
 #include "absl/types/span.h"
 #include "client/arena/arena.h"
 #include "client/arena/fork_guard.h"
+#include "client/arena/holding_report.h"
 #include "client/capi/sized_struct.h"
 #include "client/session/session.h"
 #include "common/base/bytes.h"
@@ -191,16 +193,19 @@ absl::Status CheckPlane(const kvb_arena* arena, uint32_t plane) {
   return absl::InvalidArgumentError(absl::StrCat("plane ", plane, " of ", arena->arena->planes()));
 }
 
-absl::Status LaterRelease(const char* function) {
-  return absl::UnimplementedError(absl::StrCat(function, " does nothing in kvbroker ", kvbroker::kVersion));
-}
-
 std::string OrEmpty(const char* text) { return text == nullptr ? "" : text; }
 
 uint64_t OrNoBound(const std::optional<Bytes>& bytes) { return bytes.has_value() ? bytes->in_bytes() : KVB_NO_BOUND; }
 
 absl::Duration TimeoutOf(uint64_t ns) {
   return ns > INT64_MAX ? absl::InfiniteDuration() : absl::Nanoseconds(static_cast<int64_t>(ns));
+}
+
+// A duration that was told, for a field where 0 says that there is none.
+uint32_t MsOf(absl::Duration duration) {
+  if (duration == absl::InfiniteDuration()) return 0;
+  const int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(duration, absl::Milliseconds(1)));
+  return static_cast<uint32_t>(std::clamp<int64_t>(ms, 1, UINT32_MAX));
 }
 
 absl::StatusOr<kvbroker::SessionOptions> OptionsOf(const kvb_session_config* theirs) {
@@ -211,7 +216,8 @@ absl::StatusOr<kvbroker::SessionOptions> OptionsOf(const kvb_session_config* the
                                       .engine = OrEmpty(config.engine),
                                       .socket = OrEmpty(config.socket),
                                       .runtime_dir = OrEmpty(config.runtime_dir),
-                                      .device_uuid = OrEmpty(config.device_uuid)};
+                                      .device_uuid = OrEmpty(config.device_uuid),
+                                      .progress_floor = Bytes(config.progress_floor_bytes)};
   if (options.tenant.empty()) return absl::InvalidArgumentError("config.tenant is not given");
   return options;
 }
@@ -231,6 +237,41 @@ absl::StatusOr<kvbroker::ArenaOptions> OptionsOf(const kvb_arena_config* theirs)
     options.planes.push_back(Bytes(bytes));
   }
   return options;
+}
+
+absl::StatusOr<kvbroker::HoldingReport> ReportOf(const kvb_holding* theirs) {
+  KVB_ASSIGN_OR_RETURN(const kvb_holding holding, ReadStruct(theirs, kHoldingV1, "holding"));
+  kvbroker::HoldingReport report = {.free = Bytes(holding.free),
+                                    .compactable = Bytes(holding.compactable),
+                                    .preemptible = Bytes(holding.preemptible),
+                                    .pinned = Bytes(holding.pinned),
+                                    .refault = Bytes(holding.refault_bytes),
+                                    .response = absl::Milliseconds(holding.response_ms)};
+  std::transform(std::begin(holding.cached_by_age), std::end(holding.cached_by_age), report.cached_by_age.begin(),
+                 [](uint64_t bytes) { return Bytes(bytes); });
+  return report;
+}
+
+kvbroker::Urgency UrgencyOf(uint32_t urgency) {
+  switch (urgency) {
+    case KVB_URGENCY_LOW:
+      return kvbroker::Urgency::kLow;
+    case KVB_URGENCY_HIGH:
+      return kvbroker::Urgency::kHigh;
+    default:
+      return kvbroker::Urgency::kNormal;
+  }
+}
+
+kvbroker::SessionMode ModeOf(uint32_t mode) {
+  switch (mode) {
+    case KVB_MODE_IDLE:
+      return kvbroker::SessionMode::kIdle;
+    case KVB_MODE_ASLEEP:
+      return kvbroker::SessionMode::kAsleep;
+    default:
+      return kvbroker::SessionMode::kActive;
+  }
 }
 
 uint32_t KindOf(SessionEvent::Kind kind) {
@@ -323,10 +364,36 @@ kvb_status kvb_session_info(const kvb_session* session, struct kvb_session_info*
                                     .granularity = state.granularity.in_bytes(),
                                     .capacity = state.capacity.in_bytes(),
                                     .limit = OrNoBound(state.limit),
-                                    .target = OrNoBound(state.target)};
+                                    .target = OrNoBound(state.target),
+                                    .target_within_ms = MsOf(state.target_within),
+                                    .eviction_age_ms = MsOf(state.eviction_age)};
     CopyText(state.device_uuid, ours.device_uuid);
     CopyText(state.device_kind, ours.device_kind);
     return WriteStruct(ours, info, kSessionInfoV1, "info");
+  });
+}
+
+kvb_status kvb_set_mode(kvb_session* session, uint32_t mode) {
+  return Run([&]() -> absl::Status {
+    KVB_RETURN_IF_ERROR(CheckLive(session));
+    KVB_RETURN_IF_ERROR(CheckAtMost(mode, KVB_MODE_ASLEEP, "mode"));
+    return session->session->SetMode(ModeOf(mode));
+  });
+}
+
+// ---------------------------------------------------------------- room
+
+kvb_status kvb_room_reserve(kvb_session* session, uint64_t bytes, uint64_t timeout_ns) {
+  return Run([&]() -> absl::Status {
+    KVB_RETURN_IF_ERROR(CheckLive(session));
+    return session->session->ReserveRoom(Bytes(bytes), TimeoutOf(timeout_ns));
+  });
+}
+
+kvb_status kvb_room_settle(kvb_session* session, uint64_t actual_bytes) {
+  return Run([&]() -> absl::Status {
+    KVB_RETURN_IF_ERROR(CheckLive(session));
+    return session->session->SettleRoom(Bytes(actual_bytes));
   });
 }
 
@@ -344,7 +411,12 @@ kvb_status kvb_next_event(kvb_session* session, kvb_event* event) {
     KVB_RETURN_IF_ERROR(WriteStruct({.bytes = KVB_NO_BOUND}, event, kEventV1, "event"));
     const std::optional<SessionEvent> next = session->session->NextEvent();
     if (!next.has_value()) return absl::OkStatus();
-    kvb_event ours = {.kind = KindOf(next->kind), .arena = next->arena, .bytes = OrNoBound(next->bytes)};
+    kvb_event ours = {.kind = KindOf(next->kind),
+                      .arena = next->arena,
+                      .bytes = OrNoBound(next->bytes),
+                      .within_ms = MsOf(next->within),
+                      .eviction_age_ms = MsOf(next->eviction_age),
+                      .urgent = next->urgent ? 1u : 0u};
     CopyText(next->text, ours.text);
     return WriteStruct(ours, event, kEventV1, "event");
   });
@@ -395,7 +467,7 @@ kvb_status kvb_arena_want(kvb_arena* arena, uint64_t slots, uint64_t min_useful,
   return Run([&]() -> absl::Status {
     KVB_RETURN_IF_ERROR(CheckLive(arena));
     KVB_RETURN_IF_ERROR(CheckAtMost(urgency, KVB_URGENCY_HIGH, "urgency"));
-    return arena->arena->SetWant(slots, min_useful);
+    return arena->arena->SetWant(slots, min_useful, UrgencyOf(urgency));
   });
 }
 
@@ -449,6 +521,14 @@ kvb_status kvb_arena_retire(kvb_arena* arena, const uint64_t* slots, uint64_t co
   });
 }
 
+kvb_status kvb_arena_report(kvb_arena* arena, const kvb_holding* holding) {
+  return Run([&]() -> absl::Status {
+    KVB_RETURN_IF_ERROR(CheckLive(arena));
+    KVB_ASSIGN_OR_RETURN(const kvbroker::HoldingReport report, ReportOf(holding));
+    return arena->arena->Report(report);
+  });
+}
+
 kvb_status kvb_arena_stats(const kvb_arena* arena, struct kvb_arena_stats* stats) {
   return Run([&]() -> absl::Status {
     KVB_RETURN_IF_ERROR(CheckLive(arena));
@@ -465,37 +545,5 @@ kvb_status kvb_arena_stats(const kvb_arena* arena, struct kvb_arena_stats* stats
                                          .map_calls = now.map_calls,
                                          .unmap_calls = now.unmap_calls};
     return WriteStruct(ours, stats, kArenaStatsV1, "stats");
-  });
-}
-
-// ---------------------------------------------------------------- of a later release
-
-kvb_status kvb_arena_report(kvb_arena* arena, const kvb_holding* holding) {
-  return Run([&]() -> absl::Status {
-    KVB_RETURN_IF_ERROR(CheckLive(arena));
-    KVB_RETURN_IF_ERROR(ReadStruct(holding, kHoldingV1, "holding").status());
-    return LaterRelease("kvb_arena_report");
-  });
-}
-
-kvb_status kvb_room_reserve(kvb_session* session, uint64_t bytes, uint64_t timeout_ns) {
-  return Run([&]() -> absl::Status {
-    KVB_RETURN_IF_ERROR(CheckLive(session));
-    return LaterRelease("kvb_room_reserve");
-  });
-}
-
-kvb_status kvb_room_settle(kvb_session* session, uint64_t actual_bytes) {
-  return Run([&]() -> absl::Status {
-    KVB_RETURN_IF_ERROR(CheckLive(session));
-    return LaterRelease("kvb_room_settle");
-  });
-}
-
-kvb_status kvb_set_mode(kvb_session* session, uint32_t mode) {
-  return Run([&]() -> absl::Status {
-    KVB_RETURN_IF_ERROR(CheckLive(session));
-    KVB_RETURN_IF_ERROR(CheckAtMost(mode, KVB_MODE_ASLEEP, "mode"));
-    return LaterRelease("kvb_set_mode");
   });
 }

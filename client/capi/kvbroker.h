@@ -50,8 +50,12 @@ extern "C" {
 #endif
 
 /* Of this header; grows by one with every addition. A call that needs at least revision N is there where
- * kvb_abi() >= N. */
-#define KVB_ABI 1u
+ * kvb_abi() >= N.
+ *   2  kvb_arena_report(), kvb_room_reserve(), kvb_room_settle() and kvb_set_mode() work: libraries of revision 1 have
+ *      them, check their arguments and return KVB_UNIMPLEMENTED. The urgency of kvb_arena_want() counts.
+ *      kvb_session_config.progress_floor_bytes; target_within_ms and eviction_age_ms of struct kvb_session_info;
+ *      within_ms, eviction_age_ms and urgent of kvb_event. kvb_arena_wait() tells of wants that can never be met */
+#define KVB_ABI 2u
 
 /* "This has no bound", where a number of bytes is told. */
 #define KVB_NO_BOUND UINT64_MAX
@@ -104,13 +108,15 @@ const char* kvb_last_error(void);
 /* Strings are read during the call and are not kept; NULL is the same as "". */
 typedef struct kvb_session_config {
   uint32_t size;
-  uint32_t flags;          /* none yet: 0 */
-  const char* tenant;      /* whose policy counts; must be given. 1 to 64 letters, digits, '.', '_' or '-' */
-  const char* instance;    /* groups the sessions of one engine; "": this session alone */
-  const char* engine;      /* for people: "vllm 0.26.0" */
-  const char* socket;      /* the broker's engine socket; "": that of device_uuid under runtime_dir */
-  const char* runtime_dir; /* "": $KVBROKER_RUNTIME_DIR, or /run/kvbroker */
-  const char* device_uuid; /* "GPU-...", as nvidia-smi writes it, or "HOST-<name>"; "": the only broker there */
+  uint32_t flags;                /* none yet: 0 */
+  const char* tenant;            /* whose policy counts; must be given. 1 to 64 letters, digits, '.', '_' or '-' */
+  const char* instance;          /* groups the sessions of one engine; "": this session alone */
+  const char* engine;            /* for people: "vllm 0.26.0" */
+  const char* socket;            /* the broker's engine socket; "": that of device_uuid under runtime_dir */
+  const char* runtime_dir;       /* "": $KVBROKER_RUNTIME_DIR, or /run/kvbroker */
+  const char* device_uuid;       /* "GPU-...", as nvidia-smi writes it, or "HOST-<name>"; "": the only broker there */
+  uint64_t progress_floor_bytes; /* what one longest request needs: the least that the caller can make progress with;
+                                    0: unknown. Since revision 2 */
 } kvb_session_config;
 
 /* Connects to the broker, opens its device and starts the background thread; *session is to be closed by the caller.
@@ -141,10 +147,52 @@ struct kvb_session_info {
   uint64_t target;      /* what the session may hold at most now, bytes; or KVB_NO_BOUND */
   char device_uuid[64]; /* all three end with a NUL and are cut where they are longer */
   char device_kind[16]; /* "cuda" or "host" */
+
+  /* Since revision 2. */
+  uint32_t target_within_ms; /* what is left of the time to get below the target, at least 1; 0: no deadline */
+  uint32_t eviction_age_ms;  /* as the newest KVB_EVENT_TARGET said */
 };
 
 /* Fills in *info; info->size must be set. Does not wait. */
 kvb_status kvb_session_info(const kvb_session* session, struct kvb_session_info* info);
+
+enum kvb_mode {
+  KVB_MODE_ACTIVE = 0,
+  KVB_MODE_IDLE = 1,  /* serves nothing now, and answers when it is asked to */
+  KVB_MODE_ASLEEP = 2 /* its memory may go */
+};
+
+/* Tells the broker how much the session is in use; `mode` is a kvb_mode, and KVB_MODE_ACTIVE before the first call. The
+ * newest call counts, for a broker that comes back too. Does not wait.
+ *
+ *   KVB_INVALID_ARGUMENT  no such mode
+ *   KVB_UNIMPLEMENTED     the library is of revision 1 */
+kvb_status kvb_set_mode(kvb_session* session, uint32_t mode);
+
+/* --------------------------------------------------------------------------------------------------------------- room
+ *
+ * Memory of this process that is not the broker's: weights, activations, graphs. Who says so before allocating it finds
+ * it free, and finds it free still when it is allocated. A session has one room at a time. */
+
+/* Asks the broker to keep `bytes` of the device free for such memory, and waits until they are, timeout_ns at most. To
+ * be called before it is allocated, and followed by kvb_room_settle(). With an error there is no room, and nothing to
+ * settle. A room that is not settled ends with its session; where the broker goes away, it is asked for again when it is
+ * back.
+ *
+ *   KVB_INVALID_ARGUMENT     0 bytes
+ *   KVB_FAILED_PRECONDITION  a room is being asked for, or is not settled
+ *   KVB_DEADLINE_EXCEEDED    so much was not free by then; it is not asked for any longer
+ *   KVB_UNAVAILABLE          the broker is away, or went away meanwhile
+ *   KVB_RESOURCE_EXHAUSTED   so much can never be free; the message, and any other code, is the broker's own
+ *   KVB_UNIMPLEMENTED        the library is of revision 1 */
+kvb_status kvb_room_reserve(kvb_session* session, uint64_t bytes, uint64_t timeout_ns);
+
+/* The memory that room was reserved for is allocated now and took `actual_bytes`, or is not needed any more (0): what is
+ * left is everybody's again. Does not wait.
+ *
+ *   KVB_FAILED_PRECONDITION  no room is ready
+ *   KVB_UNIMPLEMENTED        the library is of revision 1 */
+kvb_status kvb_room_settle(kvb_session* session, uint64_t actual_bytes);
 
 /* ------------------------------------------------------------------------------------------------------------- events
  */
@@ -152,11 +200,12 @@ kvb_status kvb_session_info(const kvb_session* session, struct kvb_session_info*
 enum kvb_event_kind {
   KVB_EVENT_NONE = 0,
   KVB_EVENT_TARGET = 1,      /* hold no more than `bytes`: ready slots are given back by themselves, taken ones only by
-                                kvb_arena_retire(). Until then nothing grows. KVB_NO_BOUND: the bound is gone */
+                                kvb_arena_retire(). Until then nothing grows. KVB_NO_BOUND: there is no bound. Comes
+                                as well where only the deadline or the eviction age has changed */
   KVB_EVENT_READY = 2,       /* slots of `arena` became ready */
   KVB_EVENT_BROKER_AWAY = 3, /* what is held stays usable, nothing grows; the library looks for the broker by itself */
   KVB_EVENT_BROKER_BACK = 4, /* growth goes on */
-  KVB_EVENT_REFUSED = 5      /* the broker refused something; `text` says what */
+  KVB_EVENT_REFUSED = 5      /* the broker refused something, or can never give what `arena` wants; `text` says what */
 };
 
 typedef struct kvb_event {
@@ -165,6 +214,14 @@ typedef struct kvb_event {
   uint64_t arena; /* as kvb_arena_id() says; 0: of no single arena */
   uint64_t bytes; /* of KVB_EVENT_TARGET, else KVB_NO_BOUND */
   char text[232]; /* for people; ends with a NUL, cut where it is longer */
+
+  /* Since revision 2; of KVB_EVENT_TARGET, else 0. */
+  uint32_t within_ms;       /* how long there is to get below `bytes`, counted from this call and at least 1 (which may
+                               mean that it is over already); 0: no deadline */
+  uint32_t eviction_age_ms; /* what is cached and was not used for so long is better given up than grown past; 0: there
+                               is enough for all */
+  uint32_t urgent;          /* 1: a request of somebody else waits for the memory */
+  uint32_t reserved;        /* 0 */
 } kvb_event;
 
 /* A descriptor that poll(), epoll and select find readable while kvb_next_event() has something. It is the session's:
@@ -217,7 +274,7 @@ void* kvb_arena_base(const kvb_arena* arena, uint32_t plane);
 /* What one slot takes in a plane, bytes: the pitch from slot to slot. 0 where there is no such arena or plane. */
 uint64_t kvb_arena_extent_bytes(const kvb_arena* arena, uint32_t plane);
 
-/* Priorities of a want. */
+/* How much a want matters. */
 enum kvb_urgency {
   KVB_URGENCY_NORMAL = 0,
   KVB_URGENCY_LOW = 1, /* in the background */
@@ -226,8 +283,8 @@ enum kvb_urgency {
 
 /* The arena could use `slots` in all, taken ones included: it grows to so many and does not shrink below, as far as the
  * broker allows. The newest call counts; 0 leaves it to the marks. Fewer new slots than `min_useful` are of no use: the
- * broker waits until it can grant so many; 0: any are. `urgency` is a kvb_urgency; this release checks it and treats
- * all alike. Returns at once.
+ * broker waits until it can grant so many; 0: any are. `urgency` is a kvb_urgency and goes with everything that is wanted
+ * until the next call, what the marks want included. Returns at once.
  *
  *   KVB_INVALID_ARGUMENT  more than the arena has, or no such urgency */
 kvb_status kvb_arena_want(kvb_arena* arena, uint64_t slots, uint64_t min_useful, uint32_t urgency);
@@ -235,9 +292,11 @@ kvb_status kvb_arena_want(kvb_arena* arena, uint64_t slots, uint64_t min_useful,
 /* Waits until `slots` are ready, timeout_ns at most (0: looks only; KVB_FOREVER). It does not ask for them: the marks
  * and kvb_arena_want() do. Another thread may take them before the caller does.
  *
- *   KVB_INVALID_ARGUMENT   more than the arena has
- *   KVB_DEADLINE_EXCEEDED  fewer are ready by then; the message says how many
- *   KVB_UNAVAILABLE        fewer are ready and the broker is away, so that nothing grows */
+ *   KVB_INVALID_ARGUMENT     more than the arena has
+ *   KVB_DEADLINE_EXCEEDED    fewer are ready by then; the message says how many
+ *   KVB_UNAVAILABLE          fewer are ready and the broker is away, so that nothing grows
+ *   KVB_FAILED_PRECONDITION  fewer are ready and the broker has said that what the arena wants can never be had; the
+ *                            message is its own. So for each call until kvb_arena_want() is called anew */
 kvb_status kvb_arena_wait(kvb_arena* arena, uint64_t slots, uint64_t timeout_ns);
 
 /* Takes the lowest numbered ready slot: *slot is the caller's until it is returned or retired. What is in it is zero
@@ -265,6 +324,28 @@ kvb_status kvb_arena_return(kvb_arena* arena, uint64_t slot);
  *   KVB_FAILED_PRECONDITION  one of the slots is not taken, the message names it, and all stay as they were */
 kvb_status kvb_arena_retire(kvb_arena* arena, const uint64_t* slots, uint64_t count);
 
+/* What an arena's taken slots hold, in bytes, by what it would cost to give them back, cheapest first. The classes do not
+ * overlap; taken bytes in no class count as preemptible. Ready slots are not in it: the library knows them itself. */
+typedef struct kvb_holding {
+  uint32_t size;
+  uint32_t response_ms;      /* how fast the caller usually answers a lowered target; 0: unknown */
+  uint64_t free;             /* empty */
+  uint64_t cached_by_age[8]; /* reusable, last used within 1 s, 4 s, 16 s, 1 min, 4 min, 16 min, 1 h, and before */
+  uint64_t compactable;      /* free once others have been moved */
+  uint64_t preemptible;      /* free once requests have been put off */
+  uint64_t pinned;           /* not to be had */
+  uint64_t refault_bytes;    /* computed again since the arena was made, since it had been given back */
+} kvb_holding;
+
+/* Tells the broker what the arena holds, so that it takes back first what costs least. The newest report counts until
+ * the next one. It is sent in the background when it has changed, at most 20 times a second, and repeated there: call
+ * this whenever it changes, and no more often than suits. Whoever never calls it is asked for ready slots first and for
+ * the rest last. Does not wait.
+ *
+ *   KVB_INVALID_ARGUMENT  the classes add up to more than the arena could ever hold; the message names the field
+ *   KVB_UNIMPLEMENTED     the library is of revision 1 */
+kvb_status kvb_arena_report(kvb_arena* arena, const kvb_holding* holding);
+
 /* All in slots but the last two. Each number is right by itself; together they may be a moment apart. */
 struct kvb_arena_stats {
   uint32_t size;
@@ -283,53 +364,6 @@ struct kvb_arena_stats {
 
 /* Fills in *stats; stats->size must be set. Does not wait. Struct and function have one name here too. */
 kvb_status kvb_arena_stats(const kvb_arena* arena, struct kvb_arena_stats* stats);
-
-/* ------------------------------------------------------------------------------------------ of a later release
- *
- * These are laid down so that engines can be written for them. In this release they check their arguments, do nothing
- * and return KVB_UNIMPLEMENTED: a caller passes over that, and is served without what they bring. */
-
-/* What an arena's taken slots hold, in bytes, by what it would cost to give them back; bytes in no class count as
- * pinned. The broker takes back first what costs least. */
-typedef struct kvb_holding {
-  uint32_t size;
-  uint32_t response_ms;      /* how fast the caller usually answers a lowered target; 0: unknown */
-  uint64_t free;             /* empty */
-  uint64_t cached_by_age[8]; /* reusable, last used within 1 s, 4 s, 16 s, 1 min, 4 min, 16 min, 1 h, and before */
-  uint64_t compactable;      /* free once others have been moved */
-  uint64_t preemptible;      /* free once requests have been put off */
-  uint64_t pinned;           /* not to be had */
-  uint64_t refault_bytes;    /* computed again since the arena was made, since it had been given back */
-} kvb_holding;
-
-/* Tells the broker what the arena holds. Level-triggered: the newest report counts. Does not wait.
- *
- *   KVB_UNIMPLEMENTED  always, in this release: the broker goes by what is mapped, ready and taken */
-kvb_status kvb_arena_report(kvb_arena* arena, const kvb_holding* holding);
-
-/* Asks the broker to keep `bytes` of the device free for memory of this process that is not the broker's (weights,
- * activations, graphs), and waits until they are, timeout_ns at most. To be called before such memory is allocated.
- *
- *   KVB_UNIMPLEMENTED  always, in this release: memory that others allocate is less capacity of the broker's, as it
- * sees it */
-kvb_status kvb_room_reserve(kvb_session* session, uint64_t bytes, uint64_t timeout_ns);
-
-/* The memory that room was reserved for is allocated now and took `actual_bytes`: what is left is the broker's again.
- *
- *   KVB_UNIMPLEMENTED  always, in this release */
-kvb_status kvb_room_settle(kvb_session* session, uint64_t actual_bytes);
-
-enum kvb_mode {
-  KVB_MODE_ACTIVE = 0,
-  KVB_MODE_IDLE = 1,  /* serves nothing now, and answers when it is asked to */
-  KVB_MODE_ASLEEP = 2 /* its memory may go */
-};
-
-/* Tells the broker how much the session is in use; `mode` is a kvb_mode. Does not wait.
- *
- *   KVB_INVALID_ARGUMENT  no such mode
- *   KVB_UNIMPLEMENTED     else, in this release: nothing is sent */
-kvb_status kvb_set_mode(kvb_session* session, uint32_t mode);
 
 #ifdef __cplusplus
 }

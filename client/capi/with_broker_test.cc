@@ -252,15 +252,46 @@ TEST_F(WithBrokerTest, InAForkedChildEverythingIsRefused) {
   EXPECT_OK(kvb_session_close(session_));
 }
 
-TEST_F(WithBrokerTest, WhatIsOfALaterReleaseSaysSo) {
+TEST_F(WithBrokerTest, HoldingsAndModesAreTakenWithoutAWord) {
   kvb_arena* arena = CreateArena();
-  const kvb_holding holding = {.size = sizeof(holding), .free = kMiB};
-  EXPECT_EQ(kvb_arena_report(arena, &holding), KVB_UNIMPLEMENTED);
-  EXPECT_EQ(kvb_arena_report(arena, nullptr), KVB_INVALID_ARGUMENT);
-  EXPECT_EQ(kvb_room_reserve(session_, kMiB, 0), KVB_UNIMPLEMENTED);
-  EXPECT_EQ(kvb_room_settle(session_, kMiB), KVB_UNIMPLEMENTED);
-  EXPECT_EQ(kvb_set_mode(session_, KVB_MODE_IDLE), KVB_UNIMPLEMENTED);
-  EXPECT_EQ(kvb_set_mode(session_, 3), KVB_INVALID_ARGUMENT);
+  Grow(arena, 2);
+  uint64_t slot;
+  ASSERT_OK(kvb_arena_take(arena, &slot));
+  const kvb_holding holding = {.size = sizeof(holding), .free = kMiB, .pinned = kMiB};
+  EXPECT_OK(kvb_arena_report(arena, &holding));
+  EXPECT_OK(kvb_set_mode(session_, KVB_MODE_IDLE));
+  ASSERT_OK(kvb_arena_want(arena, 4, 0, KVB_URGENCY_LOW));  // after them, on the same stream
+  ASSERT_OK(kvb_arena_wait(arena, 3, kSoonNs));
+  kvb_event event = {.size = sizeof(event)};
+  do {
+    ASSERT_OK(kvb_next_event(session_, &event));
+    EXPECT_NE(event.kind, KVB_EVENT_REFUSED) << event.text;
+  } while (event.kind != KVB_EVENT_NONE);
+  EXPECT_OK(kvb_arena_destroy(arena));
+  EXPECT_OK(kvb_session_close(session_));
+}
+
+TEST_F(WithBrokerTest, RoomIsReadyAndSettled) {
+  ASSERT_OK(kvb_room_reserve(session_, 64 * kMiB, kSoonNs));
+  EXPECT_OK(kvb_room_settle(session_, 32 * kMiB));
+  EXPECT_OK(kvb_session_close(session_));
+}
+
+TEST_F(WithBrokerTest, RoomBeyondTheDeviceIsRefusedAndNotWaitedFor) {
+  const kvb_status refused = kvb_room_reserve(session_, 1024 * kMiB, kSoonNs);
+  EXPECT_NE(refused, KVB_OK);
+  EXPECT_NE(refused, KVB_DEADLINE_EXCEEDED) << kvb_last_error();
+  EXPECT_EQ(kvb_room_settle(session_, 0), KVB_FAILED_PRECONDITION) << "there is none";
+  EXPECT_OK(kvb_session_close(session_));
+}
+
+TEST_F(WithBrokerTest, WhatCanNeverBeHadIsNotWaitedFor) {
+  kvb_arena* arena = nullptr;
+  const uint64_t extent = 2 * kMiB;
+  const kvb_arena_config config = {.size = sizeof(config), .planes = 1, .extent_bytes = &extent, .slots = 1000};
+  ASSERT_OK(kvb_arena_create(session_, &config, &arena));
+  ASSERT_OK(kvb_arena_want(arena, 1000, 1000, KVB_URGENCY_HIGH));
+  EXPECT_EQ(kvb_arena_wait(arena, 1000, kSoonNs), KVB_FAILED_PRECONDITION) << kvb_last_error();
   EXPECT_OK(kvb_arena_destroy(arena));
   EXPECT_OK(kvb_session_close(session_));
 }

@@ -3,21 +3,25 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "common/base/clock.h"
 
 namespace kvbroker {
 
 EventQueue::EventQueue() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 void EventQueue::Push(SessionEvent event) {
+  const absl::Time now = MonotonicNow();
   absl::MutexLock lock(&mu_);
-  for (SessionEvent& queued : events_) {
-    if (queued.kind == event.kind && queued.arena == event.arena) {
-      queued = std::move(event);
+  for (Queued& queued : events_) {
+    if (queued.event.kind == event.kind && queued.event.arena == event.arena) {
+      queued = {.event = std::move(event), .since = now};
       return;
     }
   }
-  events_.push_back(std::move(event));
+  events_.push_back({.event = std::move(event), .since = now});
   const uint64_t one = 1;
   if (events_.size() == 1) [[maybe_unused]]
     const ssize_t n = write(fd_.get(), &one, sizeof(one));
@@ -26,7 +30,8 @@ void EventQueue::Push(SessionEvent event) {
 std::optional<SessionEvent> EventQueue::Pop() {
   absl::MutexLock lock(&mu_);
   if (events_.empty()) return std::nullopt;
-  SessionEvent event = std::move(events_.front());
+  SessionEvent event = std::move(events_.front().event);
+  event.within = std::max(event.within - (MonotonicNow() - events_.front().since), absl::ZeroDuration());
   events_.pop_front();
   if (events_.empty()) {
     uint64_t count;

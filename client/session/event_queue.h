@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "common/base/bytes.h"
 #include "common/base/unique_fd.h"
 
@@ -16,16 +17,23 @@ namespace kvbroker {
 // Something the embedder may want to act on.
 struct SessionEvent {
   enum class Kind {
-    kTarget,      // the broker asks to hold no more than `bytes`; ready slots are given back by themselves
+    kTarget,      // the broker asks to hold no more than `bytes`; ready slots are given back by themselves. Or what
+                  // else it says with that has changed
     kReady,       // slots of `arena` became ready
     kBrokerAway,  // the connection is lost: what is held stays usable, nothing grows
     kBrokerBack,
-    kRefused,  // the broker refused something; `text` says what
+    kRefused,  // the broker refused something; `text` says what. Of an arena: also that its want can never be met
   };
   Kind kind = Kind::kTarget;
   uint64_t arena = 0;          // 0: about no arena
   std::optional<Bytes> bytes;  // of kTarget; none: no bound
   std::string text;            // for people
+
+  // Of kTarget. By when: counted from Pop(), zero where that is past already. Infinite: no deadline.
+  absl::Duration within = absl::InfiniteDuration();
+  bool urgent = false;  // a request of somebody else waits for it
+  // Cached content that nobody used for so long is better given up than kept by growing. Infinite: there is enough.
+  absl::Duration eviction_age = absl::InfiniteDuration();
 };
 
 // The events an embedder has not asked for yet, and a descriptor that is readable while there are any. Bounded: a newer
@@ -39,9 +47,14 @@ class EventQueue {
   std::optional<SessionEvent> Pop() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  struct Queued {
+    SessionEvent event;
+    absl::Time since;
+  };
+
   const UniqueFd fd_;
   absl::Mutex mu_;
-  std::deque<SessionEvent> events_ ABSL_GUARDED_BY(mu_);
+  std::deque<Queued> events_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace kvbroker

@@ -1,5 +1,6 @@
 #include "client/session/session.h"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "client/channel/broker_connection.h"
 #include "client/session/session_worker.h"
 #include "common/base/arena_bounds.h"
+#include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/base/version.h"
 #include "common/device/extent.h"
@@ -42,13 +44,25 @@ absl::Status CheckArena(const ArenaOptions& options, Bytes granularity) {
   return absl::OkStatus();
 }
 
+v1::SetMode::Mode ModeOf(SessionMode mode) {
+  switch (mode) {
+    case SessionMode::kActive:
+      return v1::SetMode::ACTIVE;
+    case SessionMode::kIdle:
+      return v1::SetMode::IDLE;
+    case SessionMode::kAsleep:
+      return v1::SetMode::ASLEEP;
+  }
+  return v1::SetMode::ACTIVE;
+}
+
 }  // namespace
 
 // Members in the order in which they are destroyed rightly, last first: the worker uses the others.
 class Session::Impl {
  public:
   std::unique_ptr<Device> owned_device;
-  Device* device = nullptr;
+  Device* device = nullptr;  // null: for room only
   EventQueue events;
   std::atomic<uint64_t> next_arena{1};
   ForkGuard guard;
@@ -79,10 +93,11 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const SessionOptions& opt
   hello.set_device_uuid(options.device != nullptr ? options.device->info().uuid : options.device_uuid);
   hello.set_engine(options.engine);
   hello.set_library_version(kVersion);
+  hello.set_progress_floor_bytes(options.progress_floor.in_bytes());
   KVB_ASSIGN_OR_RETURN(std::unique_ptr<BrokerConnection> connection, BrokerConnection::Open(socket, frame));
 
-  impl->device = options.device;
-  if (impl->device == nullptr) {
+  if (!options.room_only) impl->device = options.device;
+  if (impl->device == nullptr && !options.room_only) {
     const v1::Welcome& welcome = connection->welcome();
     KVB_ASSIGN_OR_RETURN(impl->owned_device, OpenDeviceByUuid(welcome.device_uuid(), welcome.device_kind()));
     impl->device = impl->owned_device.get();
@@ -95,6 +110,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const SessionOptions& opt
 
 absl::StatusOr<std::unique_ptr<Arena>> Session::CreateArena(const ArenaOptions& options) {
   KVB_RETURN_IF_ERROR(impl_->guard.Check());
+  if (impl_->device == nullptr) {
+    return absl::FailedPreconditionError("the session was opened for room only: it has no device to map an arena on");
+  }
   KVB_RETURN_IF_ERROR(CheckArena(options, impl_->device->info().granularity));
   KVB_RETURN_IF_ERROR(impl_->device->BindThread());
   std::vector<Reservation> ranges;
@@ -109,18 +127,43 @@ absl::StatusOr<std::unique_ptr<Arena>> Session::CreateArena(const ArenaOptions& 
   return arena;
 }
 
+absl::Status Session::ReserveRoom(Bytes bytes, absl::Duration timeout, absl::Duration ttl) {
+  KVB_RETURN_IF_ERROR(impl_->guard.Check());
+  return impl_->worker->room().Reserve(bytes, timeout, ttl);
+}
+
+absl::Status Session::SettleRoom(Bytes actual) {
+  KVB_RETURN_IF_ERROR(impl_->guard.Check());
+  return impl_->worker->room().Settle(actual);
+}
+
+absl::Status Session::SetMode(SessionMode mode) {
+  KVB_RETURN_IF_ERROR(impl_->guard.Check());
+  impl_->worker->SetMode(ModeOf(mode));
+  return absl::OkStatus();
+}
+
 Session::Info Session::info() const {
-  Info info = {.device_uuid = impl_->device->info().uuid,
-               .device_kind = impl_->device->info().kind,
-               .granularity = impl_->device->info().granularity};
+  Info info;
+  if (impl_->device != nullptr) {
+    const DeviceInfo& device = impl_->device->info();
+    info = {.device_uuid = device.uuid, .device_kind = device.kind, .granularity = device.granularity};
+  }
   if (impl_->guard.forked()) return info;
   const SessionWorker::State state = impl_->worker->state();
+  if (impl_->device == nullptr) {
+    info.device_uuid = state.welcome.device_uuid();
+    info.device_kind = state.welcome.device_kind();
+    info.granularity = Bytes(state.welcome.granularity());
+  }
   info.session_id = state.welcome.session_id();
   info.epoch = state.welcome.epoch();
   info.connected = state.connected;
   info.capacity = Bytes(state.welcome.capacity());
   if (state.welcome.limit() != UINT64_MAX) info.limit = Bytes(state.welcome.limit());
-  info.target = state.target;
+  info.target = state.target.max;
+  info.target_within = std::max(state.target.by - MonotonicNow(), absl::ZeroDuration());
+  info.eviction_age = state.target.eviction_age;
   return info;
 }
 

@@ -17,19 +17,8 @@
 namespace kvbroker {
 namespace {
 
-// One batch is mapped here while the broker makes the next: small enough to overlap, large enough to be few.
-constexpr uint32_t kFetchExtents = 32;
-
 // Handles and descriptors that wait to be let go of.
 constexpr size_t kMostUsedExtents = 512;
-
-// Voluntary returns: at most 200 extents a second, ten at a time (a return costs the device's own work 27 µs each, and
-// less in batches).
-constexpr uint64_t kGiveBackExtents = 10;
-constexpr absl::Duration kGiveBackInterval = absl::Milliseconds(50);
-
-// How long an arena does not fetch after a batch that could not be imported or mapped: the cause rarely goes at once.
-constexpr absl::Duration kFailedFetchPause = absl::Milliseconds(100);
 
 constexpr absl::Duration kSoonestReconnect = absl::Milliseconds(10);
 constexpr absl::Duration kLatestReconnect = absl::Seconds(2);
@@ -49,7 +38,10 @@ v1::ArenaSpec SpecOf(const Arena& arena, uint64_t id) {
 }  // namespace
 
 SessionWorker::SessionWorker(const Options& options, std::unique_ptr<BrokerConnection> connection)
-    : options_(options), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), reconnect_delay_(kSoonestReconnect) {
+    : options_(options),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      room_([this] { WakeUp(); }),
+      reconnect_delay_(kSoonestReconnect) {
   Connected(std::move(connection));
   thread_ = std::thread([this] { Run(); });
 }
@@ -73,6 +65,10 @@ void SessionWorker::Do(Task task) {
     absl::MutexLock lock(&mu_);
     inbox_.push_back(std::move(task));
   }
+  WakeUp();
+}
+
+void SessionWorker::WakeUp() {
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t n = write(wake_.get(), &one, sizeof(one));
 }
@@ -109,21 +105,32 @@ void SessionWorker::RemoveArena(Arena& arena) {
     message.mutable_arena_close()->set_arena_id(arena.id_);
     Send(message);
     arenas_.erase(arena.id_);
+    reporters_.erase(arena.id_);
     done.Notify();
   });
   done.WaitForNotification();
 }
 
+void SessionWorker::SetMode(v1::SetMode::Mode mode) {
+  Do([this, mode] {
+    mode_ = mode;
+    TellMode();
+  });
+}
+
 void SessionWorker::Run() {
   pthread_setname_np(pthread_self(), "kvb-session");
-  if (const absl::Status bound = options_.device->BindThread(); !bound.ok()) {
-    LogError("the session's thread cannot use the device: ", bound.message());
+  if (options_.device != nullptr) {
+    if (const absl::Status bound = options_.device->BindThread(); !bound.ok()) {
+      LogError("the session's thread cannot use the device: ", bound.message());
+    }
   }
   while (!stopping_) {
     Wait();
     TakeInbox();
     if (connection_ != nullptr) ReceiveBatches();
     if (MonotonicNow() >= reconnect_at_) TryReconnect();
+    for (const v1::ClientMessage& message : room_.TakeOutgoing()) Send(message);
     ShareTarget();
     for (const auto& [id, arena] : arenas_) Tend(*arena);
     if (broken_.has_value()) Disconnected(*std::exchange(broken_, std::nullopt));
@@ -182,8 +189,9 @@ void SessionWorker::Connected(std::unique_ptr<BrokerConnection> connection) {
     absl::MutexLock lock(&mu_);
     state_.welcome = connection_->welcome();
     state_.connected = true;
-    state_.target.reset();
+    state_.target = {};
   }
+  room_.BrokerBack();
   if (reader_.joinable()) reader_.join();
   reader_done_ = std::make_shared<absl::Notification>();
   reader_ = std::thread([this, connection = connection_, done = reader_done_] {
@@ -219,7 +227,11 @@ void SessionWorker::Disconnected(const absl::Status& why) {
     absl::MutexLock lock(&arena->mu_);
     arena->books_ = {.foreign = arena->table_.mapped()};
     arena->wanted_ = 0;
+    arena->refusal_ = absl::OkStatus();  // the next broker may see it otherwise
   }
+  reporters_.clear();
+  told_mode_ = v1::SetMode::ACTIVE;
+  room_.BrokerAway();
   options_.events->Push({.kind = SessionEvent::Kind::kBrokerAway, .text = std::string(why.message())});
 }
 
@@ -232,6 +244,7 @@ void SessionWorker::TryReconnect() {
   }
   Connected(*std::move(connection));
   LogInfo("kvbroker: the broker is back, session ", connection_->welcome().session_id());
+  TellMode();
   for (const auto& [id, arena] : arenas_) {
     arena->away_ = false;
     OpenAtBroker(*arena);
@@ -248,6 +261,14 @@ void SessionWorker::PlanReconnect() {
 void SessionWorker::OpenAtBroker(Arena& arena) {
   v1::ClientMessage message;
   *message.mutable_arena_open()->mutable_arena() = SpecOf(arena, arena.id_);
+  Send(message);
+}
+
+void SessionWorker::TellMode() {
+  if (connection_ == nullptr || mode_ == told_mode_) return;
+  told_mode_ = mode_;
+  v1::ClientMessage message;
+  message.mutable_set_mode()->set_mode(mode_);
   Send(message);
 }
 
@@ -301,277 +322,55 @@ void SessionWorker::HandleMessage(const v1::BrokerMessage& message) {
       return;
     case v1::BrokerMessage::kTarget:
       return SetTarget(message.target());
+    case v1::BrokerMessage::kRoomReady:
+      return room_.Ready(message.room_ready().request_id());
     case v1::BrokerMessage::kError:
-      LogWarning("kvbroker: refused by the broker: ", message.error().message());
-      options_.events->Push({.kind = SessionEvent::Kind::kRefused,
-                             .arena = message.error().arena_id(),
-                             .text = message.error().message()});
-      return;
+      return HandleError(message.error());
     default:
       return;  // of a newer broker, or nothing to act on
   }
 }
 
+void SessionWorker::HandleError(const v1::Error& error) {
+  if (error.request_id() != 0) {
+    const auto code = error.code() == 0 ? absl::StatusCode::kUnknown : static_cast<absl::StatusCode>(error.code());
+    const absl::Status why(code, error.message());
+    if (room_.Refused(error.request_id(), why)) return;  // told to whoever waits for it
+  }
+  if (error.of_want()) {
+    Arena* arena = FindById(error.arena_id());
+    // One that was said anew meanwhile is another question.
+    if (arena == nullptr || !arena->RefuseWant(error.want_revision(), error.message())) return;
+  }
+  LogWarning("kvbroker: refused by the broker: ", error.message());
+  options_.events->Push({.kind = SessionEvent::Kind::kRefused, .arena = error.arena_id(), .text = error.message()});
+}
+
 void SessionWorker::SetTarget(const v1::Target& target) {
   if (target.revision() <= target_revision_) return;
   target_revision_ = target.revision();
-  std::optional<Bytes> max;
-  if (target.max_bytes() != UINT64_MAX) max = Bytes(target.max_bytes());
+  const absl::Time now = MonotonicNow();
+  const SessionTarget newest = SessionTarget::Of(target, now);
   {
     absl::MutexLock lock(&mu_);
-    state_.target = max;
+    state_.target = newest;
   }
-  options_.events->Push({.kind = SessionEvent::Kind::kTarget, .bytes = max, .text = target.reason()});
+  options_.events->Push({.kind = SessionEvent::Kind::kTarget,
+                         .bytes = newest.max,
+                         .text = target.reason(),
+                         .within = newest.by - now,
+                         .urgent = newest.urgent,
+                         .eviction_age = newest.eviction_age});
 }
 
 void SessionWorker::ShareTarget() {
-  const std::optional<Bytes> target = state().target;
-  Bytes mapped;
-  for (const auto& [id, arena] : arenas_) mapped += arena->slot_bytes() * arena->table_.mapped();
-  // Each may grow by what is left; what is too much is asked of one after the other.
-  const Bytes left = target.has_value() ? MinusOrZero(*target, mapped) : Bytes();
-  Bytes excess = target.has_value() ? MinusOrZero(mapped, *target) : Bytes();
+  std::vector<ArenaShare> arenas;
   for (const auto& [id, arena] : arenas_) {
-    if (!target.has_value()) {
-      arena->target_slots_ = UINT64_MAX;
-      continue;
-    }
-    const Bytes slot = arena->slot_bytes();
-    const uint64_t has = arena->table_.mapped();
-    const uint64_t give_back = std::min(RoundUp(excess, slot) / slot, has);
-    excess = MinusOrZero(excess, slot * give_back);
-    arena->target_slots_ = has - give_back + left / slot;
+    arenas.push_back({.slot = arena->slot_bytes(), .mapped = arena->table_.mapped()});
   }
-}
-
-// ---------------------------------------------------------------- batches
-
-void SessionWorker::ReceiveBatches() {
-  while (!broken_.has_value()) {
-    absl::StatusOr<std::optional<Batch>> batch = connection_->Receive();
-    if (!batch.ok()) {
-      broken_ = batch.status();
-      return;
-    }
-    if (!batch->has_value()) return;
-    HandleBatch(**std::move(batch));
-  }
-}
-
-void SessionWorker::HandleBatch(Batch batch) {
-  const v1::Handles& handles = batch.handles;
-  Arena* arena = FindByLease(handles.lease_id());
-  if (arena == nullptr) {
-    // Of an arena that was closed meanwhile: its lease has ended at the broker too.
-    return;
-  }
-  {
-    absl::MutexLock lock(&arena->mu_);
-    arena->books_.fetching = false;
-    if (handles.slots() == 0) arena->books_.NoteNothingLeft();
-  }
-  if (handles.slots() == 0) return;
-
-  absl::Status imported;
-  if (batch.fds.size() != handles.slots() * arena->planes()) {
-    imported = absl::DataLossError(absl::StrCat(batch.fds.size(), " descriptors came for ", handles.slots(),
-                                                " slots of ", arena->planes(), " planes"));
-  }
-  std::vector<std::vector<Extent>> slots;
-  for (size_t i = 0; imported.ok() && i < handles.slots(); ++i) {
-    std::vector<Extent>& slot = slots.emplace_back();
-    for (size_t plane = 0; plane < arena->planes(); ++plane) {
-      absl::StatusOr<Extent> extent =
-          Extent::Import(*options_.device, batch.fds[i * arena->planes() + plane].get(), arena->extent_bytes(plane));
-      imported.Update(extent.status());
-      if (!extent.ok()) break;
-      slot.push_back(*std::move(extent));
-    }
-  }
-  std::move(batch.fds.begin(), batch.fds.end(), std::back_inserter(used_fds_));
-  if (!imported.ok()) {
-    LogWarning("kvbroker: a batch could not be imported: ", imported.message());
-    v1::ClientFrame frame;
-    frame.mutable_nack()->set_lease_id(handles.lease_id());
-    frame.mutable_nack()->set_batch(handles.batch());
-    frame.mutable_nack()->set_error(std::string(imported.message()));
-    slots.clear();
-    used_fds_.clear();
-    arena->no_fetch_before_ = MonotonicNow() + kFailedFetchPause;
-    return SendFrame(frame);
-  }
-  {
-    absl::MutexLock lock(&arena->mu_);
-    arena->books_.received += handles.slots();
-  }
-  // The broker makes the next batch ready while this one is mapped.
-  Fetch(*arena, handles.batch());
-  MapBatch(*arena, std::move(slots));
-}
-
-void SessionWorker::MapBatch(Arena& arena, std::vector<std::vector<Extent>> slots) {
-  uint64_t lost = 0;
-  for (std::vector<Extent>& extents : slots) {
-    const std::optional<uint64_t> slot = arena.table_.LowestUnmapped();
-    const absl::Status mapped =
-        slot.has_value() ? arena.MapSlot(*slot, extents) : absl::InternalError("more slots came than the arena has");
-    if (mapped.ok()) {
-      arena.table_.Publish(*slot);
-    } else {
-      LogWarning("kvbroker: a slot could not be mapped: ", mapped.message());
-      if (slot.has_value()) arena.table_.SetUnmapped(*slot);
-      ++lost;
-    }
-    // A mapping keeps its memory; a slot that was not mapped is given back with this.
-    std::move(extents.begin(), extents.end(), std::back_inserter(used_extents_));
-  }
-  if (lost > 0) {
-    used_extents_.clear();
-    arena.no_fetch_before_ = MonotonicNow() + kFailedFetchPause;
-    {
-      absl::MutexLock lock(&arena.mu_);
-      arena.books_.Release(lost);
-    }
-    TellWantAndReleased(arena, /*released=*/true);
-  }
-  // Whoever waits for ready slots looks again when the lock is let go of.
-  { absl::MutexLock lock(&arena.mu_); }
-  options_.events->Push({.kind = SessionEvent::Kind::kReady, .arena = arena.id_});
-}
-
-// ---------------------------------------------------------------- tending an arena
-
-void SessionWorker::Tend(Arena& arena) {
-  arena.awake_ = false;
-  arena.awake_for_low_ = false;
-  UnmapRetired(arena);
-  GiveBackSurplus(arena);
-  TellWantAndReleased(arena, /*released=*/false);
-  Fetch(arena, /*confirm_batch=*/0);
-}
-
-void SessionWorker::UnmapRetired(Arena& arena) {
-  std::vector<uint64_t> slots;
-  {
-    absl::MutexLock lock(&arena.mu_);
-    slots.swap(arena.retired_);
-  }
-  if (Unmap(arena, slots) > 0) TellWantAndReleased(arena, /*released=*/true);
-}
-
-void SessionWorker::GiveBackSurplus(Arena& arena) {
-  const uint64_t mapped = arena.table_.mapped();
-  const uint64_t target = arena.target_slots_.load();
-  std::vector<uint64_t> slots;
-  // The broker asks: at once.
-  while (slots.size() + target < mapped) {
-    const std::optional<uint64_t> slot = arena.table_.WithdrawHighest();
-    if (!slot.has_value()) break;
-    slots.push_back(*slot);
-  }
-  // More are ready than anybody needs: a few at a time.
-  const absl::Time now = MonotonicNow();
-  const auto surplus = [&] {
-    const uint64_t keep = arena.explicit_want_.load();
-    const uint64_t left = mapped - slots.size();
-    return left > keep && arena.table_.ready() > arena.options_.high;
-  };
-  if (slots.empty() && surplus() && now >= arena.next_give_back_) {
-    const uint64_t batch = std::max<uint64_t>(1, kGiveBackExtents / arena.planes());
-    while (slots.size() < batch && surplus()) {
-      const std::optional<uint64_t> slot = arena.table_.WithdrawHighest();
-      if (!slot.has_value()) break;
-      slots.push_back(*slot);
-    }
-    arena.next_give_back_ =
-        now + kGiveBackInterval * (static_cast<double>(slots.size() * arena.planes()) / kGiveBackExtents);
-  }
-  if (Unmap(arena, slots) > 0) TellWantAndReleased(arena, /*released=*/true);
-  if (surplus()) {
-    WakeAt(std::max(arena.next_give_back_, now));  // it stays awake for this: Return need not wake it
-  } else {
-    arena.awake_for_high_ = false;
-  }
-}
-
-uint64_t SessionWorker::Unmap(Arena& arena, const std::vector<uint64_t>& slots) {
-  uint64_t unmapped = 0;
-  for (const uint64_t slot : slots) {
-    const absl::Status done = arena.UnmapSlot(slot);
-    if (!done.ok()) {
-      // Its memory cannot be given back: it stays charged until the process ends, and is used for nothing.
-      LogError("kvbroker: slot ", slot, " could not be unmapped: ", done.message());
-      continue;
-    }
-    arena.table_.NoteUnmapped(slot);
-    ++unmapped;
-  }
-  if (unmapped > 0) {
-    absl::MutexLock lock(&arena.mu_);
-    arena.books_.Release(unmapped);
-  }
-  return unmapped;
-}
-
-void SessionWorker::TellWantAndReleased(Arena& arena, bool released) {
-  const uint64_t desired = arena.DesiredSlots();
-  v1::ClientMessage want;
-  v1::ClientMessage release;
-  bool want_changed = false;
-  {
-    absl::MutexLock lock(&arena.mu_);
-    LeaseBooks& books = arena.books_;
-    if (!books.lease) return;
-    // What an earlier broker lent is not this one's to grant again.
-    const uint64_t slots = std::min(desired + arena.options_.ahead, arena.slots());
-    const uint64_t wanted = slots > books.foreign ? slots - books.foreign : 0;
-    const uint64_t min_useful = arena.min_useful_.load();
-    want_changed = wanted != arena.wanted_ || min_useful != arena.told_min_useful_;
-    if (want_changed) {
-      arena.wanted_ = wanted;
-      want.mutable_want()->set_arena_id(arena.id_);
-      want.mutable_want()->set_revision(++books.want_revision);
-      want.mutable_want()->set_slots(wanted);
-      want.mutable_want()->set_min_useful_slots(min_useful);
-      arena.told_min_useful_ = min_useful;
-    }
-    release.mutable_released()->set_lease_id(books.lease.value());
-    release.mutable_released()->set_cumulative_slots(books.released);
-  }
-  // In this order: what is given back must not be granted again for a want that is out of date.
-  if (want_changed) Send(want);
-  if (released) Send(release);
-}
-
-void SessionWorker::Fetch(Arena& arena, uint64_t confirm_batch) {
-  const uint64_t desired = arena.DesiredSlots();
-  v1::ClientFrame frame;
-  {
-    absl::MutexLock lock(&arena.mu_);
-    LeaseBooks& books = arena.books_;
-    if (!books.lease) return;
-    // What was received is mapped, or about to be.
-    const uint64_t here = books.received - books.released + books.foreign;
-    const uint64_t missing = desired > here ? desired - here : 0;
-    uint64_t slots = std::min(missing, books.fetchable());
-    if (slots > 0 && MonotonicNow() < arena.no_fetch_before_) {
-      WakeAt(arena.no_fetch_before_);
-      slots = 0;
-    }
-    if (!books.fetching && !books.nothing_left && slots > 0) {
-      const uint64_t batch = std::max<uint64_t>(1, kFetchExtents / arena.planes());
-      frame.mutable_fetch()->set_lease_id(books.lease.value());
-      frame.mutable_fetch()->set_max_slots(static_cast<uint32_t>(std::min(slots, batch)));
-      frame.mutable_fetch()->set_confirm_batch(confirm_batch);
-      books.NoteFetch();
-    } else if (confirm_batch != 0) {
-      frame.mutable_confirm()->set_lease_id(books.lease.value());
-      frame.mutable_confirm()->set_batch(confirm_batch);
-    } else {
-      return;
-    }
-  }
-  SendFrame(frame);
+  const std::vector<uint64_t> shares = kvbroker::ShareTarget(state().target.max, arenas);
+  auto share = shares.begin();
+  for (const auto& [id, arena] : arenas_) arena->target_slots_ = *share++;
 }
 
 }  // namespace kvbroker

@@ -16,9 +16,13 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "client/arena/arena.h"
 #include "client/channel/broker_connection.h"
 #include "client/session/event_queue.h"
+#include "client/session/holding_reporter.h"
+#include "client/session/room_desk.h"
+#include "client/session/session_target.h"
 #include "common/base/unique_fd.h"
 #include "common/device/device.h"
 #include "common/device/extent.h"
@@ -36,7 +40,7 @@ class SessionWorker {
   struct Options {
     std::string socket;  // the engine socket, to come back to
     v1::Hello hello;     // as it was said first
-    Device* device;      // Not owned.
+    Device* device;      // Not owned. Null: no arena is ever added.
     EventQueue* events;  // Not owned.
   };
 
@@ -50,12 +54,17 @@ class SessionWorker {
   // Unmaps all of it and takes leave of the broker; waits until that is done.
   void RemoveArena(Arena& arena);
 
+  // Tells the broker how much the session is in use; again, when another one has come back. Does not wait.
+  void SetMode(v1::SetMode::Mode mode);
+
+  RoomDesk& room() { return room_; }
+
   int wake_fd() const { return wake_.get(); }
 
   struct State {
     v1::Welcome welcome;  // the newest
     bool connected = false;
-    std::optional<Bytes> target;  // none: no bound
+    SessionTarget target;
   };
   State state() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -68,6 +77,7 @@ class SessionWorker {
   void Wait();
   bool Fetching() const;
   void Do(Task task) ABSL_LOCKS_EXCLUDED(mu_);
+  void WakeUp();
   void TakeInbox() ABSL_LOCKS_EXCLUDED(mu_);
 
   void Connected(std::unique_ptr<BrokerConnection> connection);
@@ -75,8 +85,10 @@ class SessionWorker {
   void TryReconnect();
   void PlanReconnect();
   void OpenAtBroker(Arena& arena);
+  void TellMode();
 
   void HandleMessage(const v1::BrokerMessage& message);
+  void HandleError(const v1::Error& error);
   void ReceiveBatches();
   void HandleBatch(Batch batch);
   void MapBatch(Arena& arena, std::vector<std::vector<Extent>> slots);
@@ -85,8 +97,11 @@ class SessionWorker {
   void Tend(Arena& arena);
   void UnmapRetired(Arena& arena);
   void GiveBackSurplus(Arena& arena);
-  uint64_t Unmap(Arena& arena, const std::vector<uint64_t>& slots);
+  // Unmaps batch by batch and says so after each: the broker hands on while the rest is unmapped.
+  void UnmapAndRelease(Arena& arena, absl::Span<const uint64_t> slots);
+  uint64_t Unmap(Arena& arena, absl::Span<const uint64_t> slots);
   void TellWantAndReleased(Arena& arena, bool released);
+  void TellHolding(Arena& arena);
   void Fetch(Arena& arena, uint64_t confirm_batch);
   // Sends over the control channel, where there is one.
   void Send(const v1::ClientMessage& message);
@@ -102,6 +117,8 @@ class SessionWorker {
   const Options options_;
   const UniqueFd wake_;
 
+  RoomDesk room_;
+
   mutable absl::Mutex mu_;
   State state_ ABSL_GUARDED_BY(mu_);
   std::deque<Task> inbox_ ABSL_GUARDED_BY(mu_);
@@ -110,6 +127,9 @@ class SessionWorker {
   std::thread reader_;
   std::shared_ptr<absl::Notification> reader_done_;
   std::map<uint64_t, Arena*> arenas_;
+  std::map<uint64_t, HoldingReporter> reporters_;  // of arenas that were tended
+  v1::SetMode::Mode mode_ = v1::SetMode::ACTIVE;
+  v1::SetMode::Mode told_mode_ = v1::SetMode::ACTIVE;
   std::vector<Extent> used_extents_;  // to be let go of when there is time
   std::vector<UniqueFd> used_fds_;
   absl::Time wake_at_ = absl::InfiniteFuture();

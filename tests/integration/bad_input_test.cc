@@ -232,30 +232,30 @@ TEST_F(BadInputTest, GarbageOnTheAdminSocket) {
 TEST_F(BadInputTest, AdminRequestsThatMakeNoSense) {
   const auto admin = admin::v1::Admin::NewStub(
       grpc::CreateChannel("unix:" + broker_->admin_socket(), grpc::InsecureChannelCredentials()));
-  const auto set_limit = [&](const std::function<void(admin::v1::SetLimitRequest&)>& fill) {
-    admin::v1::SetLimitRequest request;
+  const auto set = [&](const std::function<void(admin::v1::SetTenantRequest&)>& fill) {
+    admin::v1::SetTenantRequest request;
+    request.set_tenant("a");
     fill(request);
     grpc::ClientContext context;
-    admin::v1::SetLimitResponse response;
-    return admin->SetLimit(&context, request, &response);
+    admin::v1::SetTenantResponse response;
+    return admin->SetTenant(&context, request, &response);
   };
-  const grpc::Status unknown = set_limit([](auto& r) {
+  const grpc::Status unknown = set([](auto& r) {
     r.set_tenant("gold");
-    r.set_none(true);
+    r.mutable_limit()->set_none(true);
   });
   EXPECT_EQ(unknown.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_THAT(unknown.error_message(), HasSubstr("'gold'"));
   EXPECT_THAT(unknown.error_message(), HasSubstr("there are: a"));
-  EXPECT_THAT(set_limit([](auto& r) { r.set_tenant("a"); }).error_message(), HasSubstr("no limit is given"));
-  EXPECT_THAT(set_limit([](auto& r) {
-                r.set_tenant("a");
-                r.set_percent(120);
-              }).error_message(),
-              HasSubstr("120%"));
-  EXPECT_TRUE(set_limit([](auto& r) {
-                r.set_tenant("a");
-                r.set_bytes(UINT64_MAX);
-              }).ok());
+  EXPECT_THAT(set([](auto&) {}).error_message(), HasSubstr("nothing is to be changed"));
+  EXPECT_THAT(set([](auto& r) { r.mutable_limit(); }).error_message(), HasSubstr("no amount is given"));
+  EXPECT_THAT(set([](auto& r) { r.mutable_limit()->set_percent(120); }).error_message(), HasSubstr("120%"));
+  EXPECT_THAT(set([](auto& r) { r.set_weight(0); }).error_message(), HasSubstr("a weight of 0"));
+  EXPECT_THAT(set([](auto& r) { r.set_tenant_class(static_cast<admin::v1::TenantClass>(77)); }).error_message(),
+              HasSubstr("no class 77"));
+  EXPECT_THAT(set([](auto& r) { r.mutable_reserved()->set_bytes(UINT64_MAX); }).error_message(),
+              HasSubstr("would be assured of"));
+  EXPECT_TRUE(set([](auto& r) { r.mutable_limit()->set_bytes(UINT64_MAX); }).ok());
   ExpectUnharmed();
 }
 

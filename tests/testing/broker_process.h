@@ -48,6 +48,7 @@ class BrokerProcess {
   void Restart();
   std::string log() const;
 
+  std::unique_ptr<admin::v1::Admin::Stub> Admin() const;
   // What the broker says of itself.
   absl::StatusOr<admin::v1::Status> Status();
   absl::StatusOr<std::vector<admin::v1::Session>> Sessions();
@@ -57,7 +58,6 @@ class BrokerProcess {
  private:
   BrokerProcess() = default;
   void Spawn();
-  std::unique_ptr<admin::v1::Admin::Stub> Admin() const;
 
   TempDir dir_;
   std::vector<std::string> arguments_;
