@@ -2,6 +2,7 @@
 #define KVBROKER_CLI_COMMAND_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "cli/connect.h"
@@ -12,6 +13,8 @@ class App;
 }
 
 namespace kvbroker::cli {
+
+enum ExitCode : int { kExitOk = 0, kExitFailed = 1, kExitUsage = 2 };
 
 enum class Output { kText, kJson };
 
@@ -39,11 +42,18 @@ class Command {
   // Adds its own options and arguments to `app`, which fills them when it parses.
   virtual void Declare(CLI::App& app) {}
 
+  // Whether what stands behind the first "--" is no argument of its own, but a command line to be taken as it is.
+  virtual bool takes_rest() const { return false; }
+  virtual void TakeRest(std::vector<std::string> rest) {}
+
   // INVALID_ARGUMENT names a value that makes no sense. Asks no broker.
   virtual absl::Status Check() { return absl::OkStatus(); }
 
   // REQUIRES: Check was OK. What it prints, it prints to the console's out; errors are the caller's to print.
   virtual absl::Status Run(const Context& context) = 0;
+
+  // What the process is to exit with, where Run returned `done`.
+  virtual int ExitCode(const absl::Status& done) const { return done.ok() ? kExitOk : kExitFailed; }
 };
 
 }  // namespace kvbroker::cli

@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 
 namespace kvbroker::cli {
 namespace {
@@ -24,6 +26,21 @@ _kvctl_matching() {  # reads candidates, one a line; they may come from the brok
   while IFS= read -r word; do
     [[ $word == "$1"* ]] && COMPREPLY+=("$word")
   done
+}
+
+_kvctl_other() {  # completes the command line that begins with word $1
+  if declare -F _command_offset >/dev/null; then
+    _command_offset "$1"
+  elif (($1 == COMP_CWORD)); then
+    COMPREPLY=($(compgen -c -- "$current"))
+  else
+    compopt -o filenames 2>/dev/null
+    COMPREPLY=($(compgen -f -- "$current"))
+  fi
+}
+
+_kvctl_asked() {  # candidates that the broker knows: what kvctl "$@" prints
+  _kvctl_matching "$current" < <("${COMP_WORDS[0]/#\~/$HOME}" "$@" "${where[@]}" 2>/dev/null)
 }
 
 _kvctl() {
@@ -42,6 +59,9 @@ _kvctl() {
           --socket|--runtime-dir|--device) ((i < COMP_CWORD)) && where+=("$word" "${COMP_WORDS[i]/#\~/$HOME}") ;;
         esac
         ;;
+      --)
+        if [[ $command == launch ]]; then _kvctl_other $((i + 1)); return; fi
+        ;;
       -*) ;;
       *) if [[ -z $command ]]; then command=$word; else ((arguments++)); fi ;;
     esac
@@ -50,6 +70,7 @@ _kvctl() {
   case $previous in
     --socket) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
     --runtime-dir) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$current")); return ;;
+@CHOICES@
     @VALUED@) return ;;
   esac
   local words=
@@ -60,11 +81,9 @@ _kvctl() {
   else
     case $command:$arguments in
       :*) words='@COMMANDS@' ;;
-      limit:0)
-        _kvctl_matching "$current" < <("${COMP_WORDS[0]/#\~/$HOME}" tenants --names "${where[@]}" 2>/dev/null)
-        return
-        ;;
-      limit:1) words='none' ;;
+      limit:0|tenant:0|simulate:0) _kvctl_asked tenants --names; return ;;
+      limit:1) words='none initial' ;;
+      why:0) _kvctl_asked sessions --ids; return ;;
       completion:0) words='bash zsh fish' ;;
     esac
   fi
@@ -89,6 +108,13 @@ _kvctl_tenants() {
   _kvctl_where
   names=(${(f)"$(_call_program tenants kvctl tenants --names ${(q)where} 2>/dev/null)"})
   compadd -a names
+}
+
+_kvctl_sessions() {
+  local -a ids
+  _kvctl_where
+  ids=(${(f)"$(_call_program sessions kvctl sessions --ids ${(q)where} 2>/dev/null)"})
+  compadd -a ids
 }
 
 _kvctl() {
@@ -122,13 +148,13 @@ fi
 
 constexpr char kFish[] = R"sh(# Completes kvctl in fish: kvctl completion fish | source
 
-function __kvctl_tenants
+function __kvctl_asked
     set -l where
     set -l words (commandline -opc)
     for option in --socket --runtime-dir --device
         set -l at (contains -i -- $option $words); and set -a where $option $words[(math $at + 1)]
     end
-    kvctl tenants --names $where 2>/dev/null
+    kvctl $argv $where 2>/dev/null
 end
 
 # Whether $argv[2] arguments stand behind the command $argv[1].
@@ -152,8 +178,12 @@ end
 complete -c kvctl -f
 @GLOBALS@
 @COMMANDS@
-complete -c kvctl -n '__kvctl_argument limit 0' -a '(__kvctl_tenants)'
-complete -c kvctl -n '__kvctl_argument limit 1' -a none
+for command in limit tenant simulate
+    complete -c kvctl -n "__kvctl_argument $command 0" -a '(__kvctl_asked tenants --names)'
+end
+complete -c kvctl -n '__kvctl_argument limit 1' -a 'none initial'
+complete -c kvctl -n '__kvctl_argument why 0' -a '(__kvctl_asked sessions --ids)'
+complete -c kvctl -n '__kvctl_argument launch 0' -a '(__fish_complete_command)'
 complete -c kvctl -n '__kvctl_argument completion 0' -a 'bash zsh fish'
 @OPTIONS@
 )sh";
@@ -172,6 +202,15 @@ std::string LongName(const CLI::Option& option) { return absl::StrCat("--", opti
 bool TakesValue(const CLI::Option& option) { return option.get_expected_max() > 0; }
 bool TakesFolder(const CLI::Option& option) { return option.get_type_name() == "DIR"; }
 bool TakesFile(const CLI::Option& option) { return option.get_type_name() == "PATH"; }
+
+// What the option's value may be, where there is a list: "batch|interactive" among them.
+std::vector<std::string> ChoicesOf(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  if (type == "AMOUNT") return {"none", "initial"};
+  if (absl::StrContains(type, '|')) return absl::StrSplit(type, '|');
+  return {};
+}
+bool TakesTenant(const CLI::Option& option) { return option.get_type_name() == "TENANT"; }
 
 // `text` between single quotes, as the three shells and the lists of zsh read it.
 std::string InQuotes(absl::string_view text) {
@@ -197,6 +236,27 @@ std::vector<std::string> ValuedOptions(const CLI::App& app) {
   return valued;
 }
 
+// Each option of any command whose value can be completed, once.
+std::vector<const CLI::Option*> CompletedOptions(const CLI::App& app) {
+  std::vector<const CLI::Option*> completed;
+  for (const CLI::App* command : Commands(app)) {
+    for (const CLI::Option* option : Options(*command)) {
+      const bool known = std::any_of(completed.begin(), completed.end(),
+                                     [&](const CLI::Option* other) { return LongName(*other) == LongName(*option); });
+      if (!known && (TakesTenant(*option) || !ChoicesOf(*option).empty())) completed.push_back(option);
+    }
+  }
+  return completed;
+}
+
+std::string BashChoice(const CLI::Option& option) {
+  const std::string candidates =
+      TakesTenant(option)
+          ? "_kvctl_asked tenants --names"
+          : absl::StrCat("COMPREPLY=($(compgen -W '", absl::StrJoin(ChoicesOf(option), " "), "' -- \"$current\"))");
+  return absl::StrCat("    ", LongName(option), ") ", candidates, "; return ;;");
+}
+
 std::string BashCompletion(const CLI::App& app) {
   std::string options;
   for (const CLI::App* command : Commands(app)) {
@@ -205,13 +265,17 @@ std::string BashCompletion(const CLI::App& app) {
   absl::StrAppend(&options, "      '') words='", OptionNames(app), "' ;;");
   return absl::StrReplaceAll(
       kBash, {{"@VALUED@", absl::StrJoin(ValuedOptions(app), "|")},
+              {"@CHOICES@", Join(CompletedOptions(app), "\n", BashChoice)},
               {"@OPTIONS@", options},
               {"@COMMANDS@", Join(Commands(app), " ", [](const CLI::App& command) { return command.get_name(); })}});
 }
 
 std::string ZshOption(const CLI::Option& option) {
-  const std::string value = TakesFolder(option)  ? ":folder:_files -/"
-                            : TakesFile(option)  ? ":path:_files"
+  const std::string value = TakesFolder(option)   ? ":folder:_files -/"
+                            : TakesFile(option)   ? ":path:_files"
+                            : TakesTenant(option) ? ":tenant:_kvctl_tenants"
+                            : !ChoicesOf(option).empty()
+                                ? absl::StrCat(":value:(", absl::StrJoin(ChoicesOf(option), " "), ")")
                             : TakesValue(option) ? ":value: "
                                                  : "";
   const std::string quoted = InQuotes(option.get_description());
@@ -219,8 +283,12 @@ std::string ZshOption(const CLI::Option& option) {
 }
 
 std::string ZshArguments(const CLI::App& command) {
-  if (command.get_name() == "limit") return " '1:tenant:_kvctl_tenants' '2:limit:(none)'";
-  if (command.get_name() == "completion") return " '1:shell:(bash zsh fish)'";
+  const std::string name = command.get_name();
+  if (name == "limit") return " '1:tenant:_kvctl_tenants' '2:limit:(none initial)'";
+  if (name == "tenant" || name == "simulate") return " '1:tenant:_kvctl_tenants'";
+  if (name == "why") return " '1:session:_kvctl_sessions'";
+  if (name == "launch") return " '(-)1:command:_command_names -e' '*::arguments:_normal'";
+  if (name == "completion") return " '1:shell:(bash zsh fish)'";
   return "";
 }
 
@@ -240,10 +308,13 @@ std::string ZshCompletion(const CLI::App& app) {
 }
 
 std::string FishOption(absl::string_view condition, const CLI::Option& option) {
-  const absl::string_view value = TakesFolder(option)  ? " -x -a '(__fish_complete_directories)'"
-                                  : TakesFile(option)  ? " -r -F"
-                                  : TakesValue(option) ? " -x"
-                                                       : "";
+  const std::string value = TakesFolder(option)   ? " -x -a '(__fish_complete_directories)'"
+                            : TakesFile(option)   ? " -r -F"
+                            : TakesTenant(option) ? " -x -a '(__kvctl_asked tenants --names)'"
+                            : !ChoicesOf(option).empty()
+                                ? absl::StrCat(" -x -a '", absl::StrJoin(ChoicesOf(option), " "), "'")
+                            : TakesValue(option) ? " -x"
+                                                 : "";
   return absl::StrCat("complete -c kvctl -n '", condition, "' -l ", option.get_lnames().front(), value, " -d ",
                       InQuotes(option.get_description()));
 }

@@ -25,8 +25,35 @@ class CompletionTest : public ::testing::TestWithParam<const char*> {
 
 TEST_P(CompletionTest, KnowsEveryCommandAndOption) {
   const std::string script = Script();
-  for (const char* word : {"status", "tenants", "sessions", "limit", "watch", "completion", "version", "socket",
-                           "runtime-dir", "device", "json", "interval", "count", "help"}) {
+  for (const char* word : {"status",
+                           "tenants",
+                           "sessions",
+                           "rooms",
+                           "watch",
+                           "why",
+                           "simulate",
+                           "tenant",
+                           "limit",
+                           "launch",
+                           "completion",
+                           "version",
+                           "socket",
+                           "runtime-dir",
+                           "device",
+                           "json",
+                           "interval",
+                           "count",
+                           "help",
+                           "want",
+                           "guarantee",
+                           "deadline",
+                           "on-missed-target",
+                           "if-revision",
+                           "room",
+                           "ttl",
+                           "best_effort",
+                           "end_process",
+                           "initial"}) {
     EXPECT_THAT(script, HasSubstr(word));
   }
 }
@@ -34,6 +61,7 @@ TEST_P(CompletionTest, KnowsEveryCommandAndOption) {
 TEST_P(CompletionTest, AsksTheBrokerForTenants) {
   const std::string script = Script();
   EXPECT_THAT(script, HasSubstr(" tenants --names"));
+  EXPECT_THAT(script, HasSubstr(" sessions --ids"));
   EXPECT_THAT(script, Not(HasSubstr("--names["))) << "a hidden option is offered";
 }
 

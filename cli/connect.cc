@@ -25,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kDeadlineSeconds = 5;
+constexpr char kEnding[] = "the broker is ending";  // what it says as its last
 constexpr char kHowToStart[] = "start one with 'kvbrokerd --device host' or ./deploy/quickstart.sh";
 
 // OK where somebody accepts connections at `path`.
@@ -54,12 +55,6 @@ absl::Status Probe(const std::string& path) {
 }
 
 std::string AdminSocket(const fs::path& folder) { return folder / "admin" / "admin.sock"; }
-
-std::string RuntimeDir(const Where& where) {
-  if (where.runtime_dir.has_value()) return *where.runtime_dir;
-  const char* variable = std::getenv("KVBROKER_RUNTIME_DIR");
-  return variable != nullptr && *variable != '\0' ? variable : "/run/kvbroker";
-}
 
 // The folders in `root`, each once: a link to a folder that is there itself is left out. Sorted.
 std::vector<fs::path> Folders(const std::string& root) {
@@ -92,6 +87,12 @@ std::string Address(const std::string& path) {
 }
 
 }  // namespace
+
+std::string RuntimeDir(const Where& where) {
+  if (where.runtime_dir.has_value()) return *where.runtime_dir;
+  const char* variable = std::getenv("KVBROKER_RUNTIME_DIR");
+  return variable != nullptr && *variable != '\0' ? variable : "/run/kvbroker";
+}
 
 absl::StatusOr<std::string> FindSocket(const Where& where) {
   if (where.socket.has_value()) {
@@ -145,6 +146,10 @@ void Connection::SetDeadline(grpc::ClientContext& context) {
 absl::Status Connection::Explain(const grpc::Status& status) const {
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
+      // One that is still there says itself what is not to be had.
+      if (status.error_message() != kEnding && Probe(socket_).ok()) {
+        return absl::UnavailableError(absl::StrReplaceAll(status.error_message(), {{"\n", " "}}));
+      }
       return absl::UnavailableError(absl::StrCat("the broker at ", socket_, " has gone away"));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return absl::DeadlineExceededError(

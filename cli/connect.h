@@ -21,6 +21,9 @@ struct Where {
   std::optional<std::string> device;       // a folder of the runtime directory, or a link to one
 };
 
+// The runtime directory: the option, the environment, or the default.
+std::string RuntimeDir(const Where& where);
+
 // The admin socket of the broker that is meant. Where neither socket nor device is named, that of the one broker that
 // accepts connections in the runtime directory.
 // NOT_FOUND: none runs there. FAILED_PRECONDITION: several do; the message names their devices.

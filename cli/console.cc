@@ -26,10 +26,12 @@ WindowSize SizeOfOutput() {
 
 Console ProcessConsole() {
   const absl::string_view term = Environment("TERM");
-  const bool live = isatty(STDOUT_FILENO) == 1 && !term.empty() && term != "dumb";
+  const bool able = !term.empty() && term != "dumb";
+  const bool live = able && isatty(STDOUT_FILENO) == 1;
   return {.out = std::cout,
           .err = std::cerr,
           .live = live,
+          .err_live = able && isatty(STDERR_FILENO) == 1,
           .colour = live && Environment("NO_COLOR").empty() ? Colour::kAnsi : Colour::kNone,
           .size = SizeOfOutput};
 }

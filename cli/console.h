@@ -18,7 +18,8 @@ struct WindowSize {
 struct Console {
   std::ostream& out;
   std::ostream& err;
-  bool live = false;  // out is a terminal that can be redrawn in place
+  bool live = false;      // out is a terminal that can be redrawn in place
+  bool err_live = false;  // err is one
   Colour colour = Colour::kNone;
   std::function<WindowSize()> size = [] { return WindowSize(); };
 };

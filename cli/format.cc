@@ -152,18 +152,25 @@ Line Bar(const BarValues& values, size_t width, Style granted) {
 }
 
 std::string Table::ToString() const {
-  std::vector<size_t> widths;
+  const auto is_used = [this](size_t column) {
+    return std::any_of(rows_.begin(), rows_.end(), [&](const std::vector<std::string>& row) {
+      return row[column] != "" && row[column] != "0" && row[column] != "0 B";
+    });
+  };
+  std::vector<size_t> shown;
+  std::vector<size_t> widths(columns_.size());
   std::vector<std::string> headings;
   for (size_t i = 0; i < columns_.size(); ++i) {
     headings.push_back(columns_[i].heading);
-    widths.push_back(Width(headings.back()));
-    for (const auto& row : rows_) widths.back() = std::max(widths.back(), Width(row[i]));
+    widths[i] = Width(headings.back());
+    for (const auto& row : rows_) widths[i] = std::max(widths[i], Width(row[i]));
+    if (!columns_[i].only_if_used || is_used(i)) shown.push_back(i);
   }
   std::string text;
   const auto add = [&](const std::vector<std::string>& cells) {
     std::string line;
-    for (size_t i = 0; i < cells.size(); ++i) {
-      absl::StrAppend(&line, i == 0 ? "" : "  ",
+    for (const size_t i : shown) {
+      absl::StrAppend(&line, i == shown.front() ? "" : "  ",
                       columns_[i].align == Align::kLeft ? PadRight(cells[i], widths[i]) : PadLeft(cells[i], widths[i]));
     }
     absl::StrAppend(&text, absl::StripTrailingAsciiWhitespace(line), "\n");

@@ -64,6 +64,7 @@ class Table {
   struct Column {
     std::string heading;
     Align align = Align::kRight;
+    bool only_if_used = false;  // left out where each cell is "", "0" or "0 B"
   };
 
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}

@@ -87,5 +87,16 @@ TEST(TableTest, AlignsItsColumns) {
             "longer       0 B  x\n");
 }
 
+TEST(TableTest, LeavesOutColumnsThatNobodyUses) {
+  const auto table = [](const char* size) {
+    Table table({{"LOST", Table::Align::kLeft, true}, {"NAME"}, {"SIZE", Table::Align::kRight, true}, {"KEPT"}});
+    table.AddRow({"", "a", "0 B", "0"});
+    table.AddRow({"0", "b", size, "0"});
+    return table.ToString();
+  };
+  EXPECT_EQ(table("0 B"), "NAME  KEPT\n   a     0\n   b     0\n");
+  EXPECT_EQ(table("2 B"), "NAME  SIZE  KEPT\n   a   0 B     0\n   b   2 B     0\n");
+}
+
 }  // namespace
 }  // namespace kvbroker::cli

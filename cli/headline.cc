@@ -10,8 +10,4 @@ std::string Headline(const admin::v1::Status& status) {
                       FormatSize(status.memory().capacity()));
 }
 
-std::string FormatLimit(const admin::v1::Tenant& tenant) {
-  return tenant.unlimited() ? "none" : FormatSize(tenant.limit());
-}
-
 }  // namespace kvbroker::cli

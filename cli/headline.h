@@ -10,9 +10,6 @@ namespace kvbroker::cli {
 // What stands above every table, without a line feed: "HOST-demo (host memory, 20 GiB): capacity 20.0 GiB".
 std::string Headline(const admin::v1::Status& status);
 
-// The limit of a tenant, or "none".
-std::string FormatLimit(const admin::v1::Tenant& tenant);
-
 }  // namespace kvbroker::cli
 
 #endif  // KVBROKER_CLI_HEADLINE_H_

@@ -7,13 +7,12 @@ namespace kvbroker::cli {
 namespace {
 
 TEST(ToJsonTest, HasEveryFieldByItsNameInTheProto) {
-  admin::v1::SetLimitResponse response;
+  admin::v1::SetTenantResponse response;
   response.set_bytes_over(2);
   EXPECT_EQ(ToJson(response),
             "{\n"
-            " \"limit\": \"0\",\n"
-            " \"bytes_over\": \"2\",\n"
-            " \"unlimited\": false\n"
+            " \"revision\": \"0\",\n"
+            " \"bytes_over\": \"2\"\n"
             "}\n");
 }
 

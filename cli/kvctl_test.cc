@@ -117,6 +117,17 @@ TEST_F(KvctlTest, ExitCodesAreZeroOneAndTwo) {
   EXPECT_EQ(Shell(absl::StrCat(kKvctl, " version > /dev/full")).exit_code, 1);
 }
 
+TEST_F(KvctlTest, LaunchHasTheExitCodesOfAShell) {
+  const std::string launch = absl::StrCat(kKvctl, " launch --room 1G --socket ", broker_->socket(), " -- ");
+  const Outcome missing = Shell(launch + "no-such-tool");
+  EXPECT_EQ(missing.exit_code, 127);
+  EXPECT_EQ(missing.out, "kvctl: no program 'no-such-tool' in $PATH\n");
+  EXPECT_EQ(Shell(launch + "/etc/passwd").exit_code, 126);
+  const Outcome no_engines = Shell(launch + "true");
+  EXPECT_EQ(no_engines.exit_code, 1);
+  EXPECT_THAT(no_engines.out, HasSubstr(dir_.path() + "/HOST-demo/engine.sock"));
+}
+
 TEST_F(KvctlTest, WritesNoEscapesIntoAPipe) {
   EXPECT_THAT(Shell(absl::StrCat(Watch(), " --count 2")).out, Not(HasSubstr("\x1b")));
 }
@@ -165,7 +176,7 @@ TEST_F(KvctlTest, BashCompletesCommandsOptionsAndTenants) {
         .out;
   };
   const std::string socket = absl::StrCat("--socket ", broker_->socket());
-  EXPECT_EQ(complete("s", 1), "status sessions\n");
+  EXPECT_EQ(complete("s", 1), "status sessions simulate\n");
   EXPECT_EQ(complete("watch --in", 2), "--interval\n");
   EXPECT_EQ(complete("watch --interval \"\"", 3), "\n");
   EXPECT_EQ(complete("--de", 1), "--device\n");
@@ -173,6 +184,15 @@ TEST_F(KvctlTest, BashCompletesCommandsOptionsAndTenants) {
   EXPECT_EQ(complete(absl::StrCat("limit ", socket, " \"\""), 4), "batch chat\n");
   EXPECT_EQ(complete(absl::StrCat("--runtime-dir = ", dir_.path(), " limit b"), 5), "batch\n");
   EXPECT_EQ(complete("limit chat n", 3), "none\n");
+  EXPECT_EQ(complete(absl::StrCat(socket, " tenant b"), 4), "batch\n");
+  EXPECT_EQ(complete("tenant chat --cl", 3), "--class\n");
+  EXPECT_EQ(complete("tenant chat --class b", 4), "batch best_effort\n");
+  EXPECT_EQ(complete("simulate chat --limit \"\"", 4), "none initial\n");
+  EXPECT_EQ(complete(absl::StrCat(socket, " why 1"), 4), "1 12\n");
+  EXPECT_EQ(complete(absl::StrCat(socket, " launch --tenant ch"), 5), "chat\n");
+  EXPECT_EQ(complete("launch --ro", 2), "--room\n");
+  EXPECT_EQ(complete("launch --room 1G -- kvctl_t", 5), "kvctl_test\n");
+  EXPECT_EQ(complete("launch --room 1G -- kvctl --js", 6), "\n");
   EXPECT_EQ(complete("completion \"\"", 2), "bash zsh fish\n");
   EXPECT_EQ(complete("limit --socket /nonexistent \"\"", 4), "\n");
 }

@@ -3,20 +3,19 @@
 
 #include <string>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "cli/command.h"
 #include "proto/admin.pb.h"
 
 namespace kvbroker::cli {
 
-// Reads "40GiB", "50%" or "none". INVALID_ARGUMENT names the text.
-absl::StatusOr<admin::v1::SetLimitRequest> ParseLimit(absl::string_view text);
-
 // What was set, in a line.
-std::string RenderLimit(absl::string_view tenant, const admin::v1::SetLimitResponse& response);
+std::string RenderLimit(absl::string_view tenant, const admin::v1::SetTenantResponse& response);
 
-// kvctl limit TENANT SIZE|PERCENT|none
+// "; it holds 1.0 GiB more and is asked to give that back", or nothing.
+std::string FormatOver(const admin::v1::SetTenantResponse& response);
+
+// kvctl limit TENANT SIZE|PERCENT|none|initial
 class LimitCommand : public Command {
  public:
   Text text() const override;
@@ -27,7 +26,9 @@ class LimitCommand : public Command {
  private:
   std::string tenant_;
   std::string limit_;
-  admin::v1::SetLimitRequest request_;  // what Check made of them
+  admin::v1::SetTenantRequest request_;  // Check fills in what the arguments say
+  bool force_ = false;
+  bool create_ = false;
 };
 
 }  // namespace kvbroker::cli

@@ -13,12 +13,18 @@
 #include "absl/strings/strip.h"
 #include "cli/command.h"
 #include "cli/completion.h"
+#include "cli/launch.h"
 #include "cli/limit.h"
+#include "cli/room_session.h"
+#include "cli/rooms.h"
 #include "cli/sessions.h"
+#include "cli/simulate.h"
 #include "cli/status.h"
+#include "cli/tenant.h"
 #include "cli/tenants.h"
 #include "cli/version.h"
 #include "cli/watch.h"
+#include "cli/why.h"
 #include "common/base/status.h"
 #include "common/base/version.h"
 
@@ -30,11 +36,14 @@ constexpr char kFooter[] =
     "  kvctl status\n"
     "  kvctl watch\n"
     "  kvctl limit chat 50%\n"
+    "  kvctl tenant chat --guarantee 20GiB\n"
+    "  kvctl simulate chat --want 30GiB\n"
+    "  kvctl launch --room 22GiB -- python serve.py\n"
     "  kvctl tenants --json\n"
     "  kvctl limit --help\n"
     "Without --socket and --device, kvctl asks the one broker that runs in the runtime directory.\n"
     "JSON: fields as in proto/admin.proto, sizes in bytes; 64-bit numbers are strings.\n"
-    "Exit codes: 0 ok, 1 failed, 2 usage.";
+    "Exit codes: 0 ok, 1 failed, 2 usage; kvctl launch: those of what it runs.";
 
 struct Globals {
   Where where;
@@ -76,11 +85,40 @@ std::vector<Declared> DeclareCommands(CLI::App& app, Globals& globals) {
   add(std::make_unique<StatusCommand>());
   add(std::make_unique<TenantsCommand>());
   add(std::make_unique<SessionsCommand>());
-  add(std::make_unique<LimitCommand>());
+  add(std::make_unique<RoomsCommand>());
   add(std::make_unique<WatchCommand>());
+  add(std::make_unique<WhyCommand>());
+  add(std::make_unique<SimulateCommand>());
+  add(std::make_unique<TenantCommand>());
+  add(std::make_unique<LimitCommand>());
+  add(std::make_unique<LaunchCommand>(OpenRoomSession));
   add(std::make_unique<CompletionCommand>());
   add(std::make_unique<VersionCommand>());
   return commands;
+}
+
+// The command that `args` name, or nothing: the first word that is no option of kvctl's own, nor an option's value.
+const Declared* Named(const CLI::App& app, const std::vector<Declared>& commands,
+                      const std::vector<std::string>& args) {
+  size_t i = 0;
+  for (; i < args.size() && absl::StartsWith(args[i], "-"); ++i) {
+    const CLI::Option* option = app.get_option_no_throw(args[i]);
+    if (option != nullptr && option->get_expected_max() > 0) ++i;
+  }
+  if (i >= args.size()) return nullptr;
+  const auto named = std::find_if(commands.begin(), commands.end(),
+                                  [&](const Declared& declared) { return declared.app->get_name() == args[i]; });
+  return named == commands.end() ? nullptr : &*named;
+}
+
+// Gives a command that takes it what stands behind "--", and returns the other arguments.
+std::vector<std::string> WithoutRest(const CLI::App& app, const std::vector<Declared>& commands,
+                                     const std::vector<std::string>& args) {
+  const Declared* named = Named(app, commands, args);
+  const auto mark = std::find(args.begin(), args.end(), "--");
+  if (named == nullptr || !named->command->takes_rest() || mark == args.end()) return args;
+  named->command->TakeRest({mark + 1, args.end()});
+  return {args.begin(), mark};
 }
 
 absl::Status CheckWhere(const Where& where) {
@@ -104,12 +142,16 @@ absl::Status CheckWhere(const Where& where) {
 absl::StatusOr<Command*> Chosen(const CLI::App& app, const std::vector<Declared>& commands, const Globals& globals) {
   const auto chosen =
       std::find_if(commands.begin(), commands.end(), [](const Declared& declared) { return declared.app->parsed(); });
-  const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
+  std::vector<std::string> extras = app.remaining(/*recurse=*/true);
+  // The mark itself is kept with them.
+  if (const auto mark = std::find(extras.begin(), extras.end(), "--"); mark != extras.end()) extras.erase(mark);
   if (!extras.empty() && absl::StartsWith(extras.front(), "-")) {
     return absl::InvalidArgumentError(absl::StrCat("unknown option '", extras.front(), "'"));
   }
   if (!extras.empty() && chosen != commands.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("unexpected argument '", extras.front(), "'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("unexpected argument '", extras.front(), "'",
+                     chosen->command->takes_rest() ? ": what is to be run stands behind --" : ""));
   }
   if (chosen == commands.end()) {
     const std::string names = absl::StrJoin(commands, ", ", [](std::string* out, const Declared& declared) {
@@ -148,7 +190,8 @@ int Run(const std::vector<std::string>& args, const Console& console) {
   app.footer(kFooter);
   const std::vector<Declared> commands = DeclareCommands(app, globals);
   try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
+    const std::vector<std::string> own = WithoutRest(app, commands, args);
+    app.parse(std::vector<std::string>(own.rbegin(), own.rend()));
   } catch (const CLI::Success& success) {
     return app.exit(success, console.out, console.err);
   } catch (const CLI::ParseError& error) {
@@ -159,10 +202,13 @@ int Run(const std::vector<std::string>& args, const Console& console) {
 
   const absl::Status done = (*command)->Run(
       {.where = globals.where, .output = globals.json ? Output::kJson : Output::kText, .console = console});
-  if (!done.ok()) return Failed(console, done.message());
+  if (!done.ok()) {
+    Failed(console, done.message());
+    return (*command)->ExitCode(done);
+  }
   console.out.flush();
   if (!console.out) return Failed(console, "the output could not be written");
-  return kExitOk;
+  return (*command)->ExitCode(done);
 }
 
 }  // namespace kvbroker::cli

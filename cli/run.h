@@ -4,11 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "cli/command.h"
 #include "cli/console.h"
 
 namespace kvbroker::cli {
-
-enum ExitCode : int { kExitOk = 0, kExitFailed = 1, kExitUsage = 2 };
 
 // kvctl: runs the command that `args` (without the program's name) ask for and returns what the process is to exit
 // with. Errors are one line on the console's err.

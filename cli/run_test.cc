@@ -58,7 +58,7 @@ class RunTest : public ::testing::Test {
 };
 
 TEST_F(RunTest, StatusTenantsAndSessionsBeginWithTheDevice) {
-  for (const char* command : {"status", "tenants", "sessions"}) {
+  for (const char* command : {"status", "tenants", "sessions", "rooms"}) {
     const Outcome outcome = Ask({command});
     EXPECT_EQ(outcome.exit_code, kExitOk) << outcome.err;
     EXPECT_THAT(outcome.out, StartsWith("HOST-demo (host memory, 24 GiB): capacity 20.0 GiB\n\n"));
@@ -71,6 +71,11 @@ TEST_F(RunTest, JsonIsTakenBeforeAndBehindTheCommand) {
   EXPECT_THAT(Ask({"--json", "tenants"}).out, HasSubstr("\"unlimited\": true"));
   EXPECT_THAT(Ask({"sessions", "--json"}).out, HasSubstr("\"target\": \"18446744073709551615\""));
   EXPECT_THAT(Ask({"limit", "chat", "none", "--json"}).out, HasSubstr("\"unlimited\": true"));
+  EXPECT_THAT(Ask({"tenant", "chat", "--json"}).out, HasSubstr("\"has_turn\": true"));
+  EXPECT_THAT(Ask({"tenant", "chat", "--weight", "5", "--json"}).out, HasSubstr("\"revision\": \"8\""));
+  EXPECT_THAT(Ask({"simulate", "chat", "--json"}).out, HasSubstr("\"entitled_after\": \"4831838208\""));
+  EXPECT_THAT(Ask({"why", "1", "--json"}).out, HasSubstr("\"rule\": \"limit\""));
+  EXPECT_THAT(Ask({"rooms", "--json"}).out, HasSubstr("\"state\": \"waiting\""));
   EXPECT_EQ(Ask({"version", "--json"}).out, "{\"version\": \"0.1.0\"}\n");
 }
 
@@ -87,11 +92,82 @@ TEST_F(RunTest, LimitSendsASizeAPercentageOrNone) {
             "chat: limit 2.0 GiB; it holds 6.0 GiB more and is asked to give that back\n");
   EXPECT_EQ(Ask({"limit", "chat", "50%"}).out, "chat: limit 10.0 GiB\n");
   EXPECT_EQ(Ask({"limit", "status", "none"}).out, "status: no limit\n");
-  const auto limits = broker_.limits();
-  ASSERT_EQ(limits.size(), 3u);
-  EXPECT_EQ(limits[0].bytes(), uint64_t{2} << 30);
-  EXPECT_EQ(limits[1].percent(), 50);
-  EXPECT_EQ(limits[2].tenant(), "status");
+  EXPECT_EQ(Ask({"limit", "chat", "initial", "--force"}).exit_code, kExitOk);
+  const auto changes = broker_.changes();
+  ASSERT_EQ(changes.size(), 4u);
+  EXPECT_EQ(changes[0].limit().bytes(), uint64_t{2} << 30);
+  EXPECT_FALSE(changes[0].force());
+  EXPECT_FALSE(changes[0].create());
+  EXPECT_EQ(changes[1].limit().percent(), 50);
+  EXPECT_EQ(changes[2].tenant(), "status");
+  EXPECT_TRUE(changes[3].limit().initial());
+  EXPECT_TRUE(changes[3].force());
+}
+
+TEST_F(RunTest, TenantSendsWhatIsGivenAndNothingElse) {
+  EXPECT_EQ(Ask({"tenant", "chat", "--weight", "7", "--create", "--if-revision", "7"}).out,
+            "chat: limit 10.0 GiB, guarantee 4.0 GiB within 250 ms, weight 7, interactive, no_growth (revision 8)\n");
+  const auto changes = broker_.changes();
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0].ShortDebugString(), "tenant: \"chat\" weight: 7 if_revision: 7 create: true");
+}
+
+TEST_F(RunTest, TenantWithoutOptionsShowsItAndChangesNothing) {
+  EXPECT_THAT(Ask({"tenant", "chat"}).out, HasSubstr("\nchat: interactive, weight 200"));
+  EXPECT_EQ(Ask({"tenant", "x"}).err, "kvctl: no tenant 'x'; there are: batch, chat\n");
+  EXPECT_THAT(broker_.changes(), IsEmpty());
+}
+
+TEST_F(RunTest, SimulateAsksWithWantAndPolicy) {
+  EXPECT_THAT(Ask({"simulate", "chat", "--want", "14GiB", "--class", "batch"}).out,
+              StartsWith("If chat wanted 14.0 GiB with class batch (nothing is changed):\n"));
+  const auto simulations = broker_.simulations();
+  ASSERT_EQ(simulations.size(), 1u);
+  EXPECT_EQ(simulations[0].ShortDebugString(), "change { tenant: \"chat\" tenant_class: BATCH } want: 15032385536");
+}
+
+TEST_F(RunTest, WhyAsksForTheSessionThatIsNamed) {
+  EXPECT_THAT(Ask({"why", "1"}).out, StartsWith("chat has reached its limit (limit: see docs/policy.md)\n"));
+  EXPECT_EQ(Ask({"why", "2"}).err, "kvctl: no session 2\n");
+}
+
+TEST_F(RunTest, StatusNamesTheRooms) {
+  EXPECT_THAT(Ask({"status"}).out, HasSubstr("launch, process 4720: 2.0 GiB, ready for 4.0 s\n"));
+}
+
+TEST_F(RunTest, ThePolicysBadValuesSendNothing) {
+  ExpectUsageError({"tenant", "chat", "--limit", "40GB!"}, "--limit: '40GB!'");
+  ExpectUsageError({"tenant", "chat", "--reserved", "-5GiB"}, "--reserved: '-5GiB'");
+  ExpectUsageError({"tenant", "chat", "--weight", "0"}, "--weight: '0'");
+  ExpectUsageError({"tenant", "chat", "--class", "vip"}, "--class: 'vip'");
+  ExpectUsageError({"tenant", "chat", "--if-revision", "0"}, "--if-revision: '0'");
+  ExpectUsageError({"tenant", "chat", "--force"}, "--force says how to change the policy, and no change is given");
+  ExpectUsageError({"tenant", "chat", "--if-revision", "3"}, "--if-revision says how");
+  ExpectUsageError({"tenant", "--weight", "5"}, "TENANT");
+  ExpectUsageError({"simulate", "chat", "--want", "much"}, "--want: 'much'");
+  ExpectUsageError({"simulate", "chat", "--weight", "0"}, "--weight: '0'");
+  ExpectUsageError({"simulate", "chat", "--force"}, "'--force'");
+  ExpectUsageError({"why", "chat"}, "'chat' is no number of a session");
+  ExpectUsageError({"why", "0"}, "'0'");
+  EXPECT_THAT(broker_.changes(), IsEmpty());
+  EXPECT_THAT(broker_.simulations(), IsEmpty());
+}
+
+TEST_F(RunTest, ALaunchThatMakesNoSenseRunsNothing) {
+  ExpectUsageError({"launch", "--", "true"}, "--room");
+  ExpectUsageError({"launch", "--room", "1GiB"}, "nothing to run is given: it stands behind --");
+  ExpectUsageError({"launch", "--room", "1GiB", "true", "--x"}, "'true': what is to be run stands behind --");
+  ExpectUsageError({"launch", "--room", "22GB!", "--", "true"}, "--room: '22GB!'");
+  ExpectUsageError({"launch", "--room", "-1GiB", "--", "true"}, "--room: '-1GiB'");
+  ExpectUsageError({"launch", "--room", "0", "--", "true"}, "--room: '0' is no room");
+  ExpectUsageError({"launch", "--room", "1G", "--timeout", "soon", "--", "true"}, "--timeout: 'soon'");
+  ExpectUsageError({"launch", "--room", "1G", "--ttl", "-1s", "--", "true"}, "--ttl: '-1s'");
+  ExpectUsageError({"launch", "--room", "1G", "--tenant", "", "--", "true"}, "--tenant: ''");
+}
+
+TEST_F(RunTest, WhatStandsBehindTheMarkIsNoOption) {
+  ExpectUsageError({"limit", "launch", "--", "-5GiB"}, "'-5GiB' is no amount");
+  EXPECT_EQ(Ask({"limit", "--", "launch", "2GiB"}).exit_code, kExitOk);
 }
 
 TEST_F(RunTest, ALimitThatIsNoneSendsNothing) {
@@ -100,7 +176,7 @@ TEST_F(RunTest, ALimitThatIsNoneSendsNothing) {
   ExpectUsageError({"limit", "chat", "120%"}, "'120%'");
   ExpectUsageError({"limit", "chat", "120", "%"}, "'%'");
   ExpectUsageError({"limit", "", "1G"}, "''");
-  EXPECT_THAT(broker_.limits(), IsEmpty());
+  EXPECT_THAT(broker_.changes(), IsEmpty());
 }
 
 TEST_F(RunTest, WrongArgumentsAreNamed) {
@@ -123,7 +199,8 @@ TEST_F(RunTest, WrongArgumentsAreNamed) {
 TEST_F(RunTest, EveryCommandHelps) {
   EXPECT_THAT(Kvctl({"--help"}).out,
               AllOf(HasSubstr("kvctl status"), HasSubstr("Exit codes: 0 ok, 1 failed, 2 usage")));
-  for (const char* command : {"status", "tenants", "sessions", "limit", "watch", "completion", "version"}) {
+  for (const char* command : {"status", "tenants", "sessions", "rooms", "watch", "why", "simulate", "tenant", "limit",
+                              "launch", "completion", "version"}) {
     const Outcome outcome = Kvctl({command, "--help"});
     EXPECT_EQ(outcome.exit_code, kExitOk);
     EXPECT_THAT(outcome.out, AllOf(HasSubstr("Examples:\n"), HasSubstr(absl::StrCat("  kvctl ", command))));
@@ -136,6 +213,11 @@ TEST_F(RunTest, PrintsWhatTheBrokerSaysAsItIs) {
   EXPECT_EQ(outcome.exit_code, kExitFailed);
   EXPECT_EQ(outcome.err, "kvctl: no tenant 'x'; there are: batch, chat\n");
   EXPECT_THAT(outcome.out, IsEmpty());
+}
+
+TEST_F(RunTest, WhatALivingBrokerCannotDoIsNoBrokerThatIsGone) {
+  broker_.Fail({grpc::StatusCode::UNAVAILABLE, "writing /x/policy.textproto.new: Read-only file system"});
+  EXPECT_EQ(Ask({"limit", "chat", "1G"}).err, "kvctl: writing /x/policy.textproto.new: Read-only file system\n");
 }
 
 TEST_F(RunTest, ABrokerThatDoesNotKnowTheCallIsOfAnotherVersion) {

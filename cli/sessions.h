@@ -15,7 +15,11 @@ std::string RenderSessions(const admin::v1::Status& status, const admin::v1::Lis
 class SessionsCommand : public Command {
  public:
   Text text() const override;
+  void Declare(CLI::App& app) override;
   absl::Status Run(const Context& context) override;
+
+ private:
+  bool ids_only_ = false;  // for completion: one number a line
 };
 
 }  // namespace kvbroker::cli

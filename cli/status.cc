@@ -47,6 +47,21 @@ std::string Owners(const admin::v1::Status& status) {
   return text;
 }
 
+// Those that are over are not shown: what they took is among the others' by now.
+std::string Rooms(const admin::v1::ListRoomsResponse& rooms) {
+  std::string text;
+  for (const admin::v1::Room& room : rooms.rooms()) {
+    if (room.state() == "settled") continue;
+    absl::StrAppend(&text, std::string(23, ' '), room.tenant(), ", process ", room.pid(), ": ",
+                    FormatSize(room.bytes()), ", ", room.state(), " for ", FormatDuration(room.age_ms()), "\n");
+  }
+  return text;
+}
+
+std::string RowIfAny(absl::string_view name, uint64_t bytes, absl::string_view meaning) {
+  return bytes == 0 ? "" : Row(name, bytes, meaning);
+}
+
 std::string WrittenOff(const admin::v1::Counters& counters) {
   if (counters.written_off() == 0) return "";
   return absl::StrCat("  ", FormatSize(counters.written_off()),
@@ -55,18 +70,20 @@ std::string WrittenOff(const admin::v1::Counters& counters) {
 
 }  // namespace
 
-std::string RenderStatus(const admin::v1::Status& status, Colour colour) {
+std::string RenderStatus(const admin::v1::Status& status, const admin::v1::ListRoomsResponse& rooms, Colour colour) {
   const admin::v1::Memory& memory = status.memory();
   const admin::v1::Counters& counters = status.counters();
   const std::string cap =
       memory.capacity_cap() == 0 ? "no cap is set" : absl::StrCat("capped at ", FormatSize(memory.capacity_cap()));
   return absl::StrCat(
-      Headline(status), "\n\n",                                                                          //
-      BarRow(memory, colour), "\n",                                                                      //
-      Row("capacity", memory.capacity(), absl::StrCat("the most that may be granted now; ", cap)),       //
-      Row("granted", memory.granted(), Owners(status)),                                                  //
-      Row("waiting", memory.waiting(), "wanted, within the limits, and not granted"),                    //
-      Row("room", memory.room(), "held back for memory outside the broker"),                             //
+      Headline(status), "\n\n",                                                                             //
+      BarRow(memory, colour), "\n",                                                                         //
+      Row("capacity", memory.capacity(), absl::StrCat("the most that may be granted now; ", cap)),          //
+      Row("granted", memory.granted(), Owners(status)),                                                     //
+      Row("waiting", memory.waiting(), "wanted, within the limits, and not granted"),                       //
+      RowIfAny("asked", memory.asked_back(), "of what sessions hold, asked back and not given back yet"),   //
+      RowIfAny("at risk", memory.guarantee_at_risk(), "of guarantees, could not be had back in time now"),  //
+      Row("room", memory.room(), "held back for memory outside the broker"), Rooms(rooms),
       Row("headroom", memory.headroom(), "never lent"),                                                  //
       Row("others", memory.used_by_others(), "used by programs that do not borrow from the broker"),     //
       Row("broker", memory.used_by_broker(), "used by the broker itself"),                               //
@@ -75,9 +92,8 @@ std::string RenderStatus(const admin::v1::Status& status, Colour colour) {
       "\n  ", Count(counters.grants(), "grant"), " of ", Count(counters.granted_slots(), "slot"), ", ",  //
       Count(counters.refusals(), "refusal"), ", ", Count(counters.create_failures(), "failed create"),   //
       "; ", Count(counters.sessions_opened(), "session"), " opened, ", counters.sessions_ended(), " ended\n",
-      WrittenOff(counters),
-      "  kvbrokerd ", status.version(), ", process ", status.pid(), ", epoch ", status.epoch(), ", up ",
-      FormatDuration(status.uptime_ms()), "\n");
+      WrittenOff(counters), "  kvbrokerd ", status.version(), ", process ", status.pid(), ", epoch ", status.epoch(),
+      ", up ", FormatDuration(status.uptime_ms()), ", policy revision ", memory.policy_revision(), "\n");
 }
 
 Command::Text StatusCommand::text() const {
@@ -92,8 +108,13 @@ absl::Status StatusCommand::Run(const Context& context) {
   KVB_ASSIGN_OR_RETURN(const Connection broker, Connection::Open(context.where));
   KVB_ASSIGN_OR_RETURN(const admin::v1::Status status,
                        broker.Ask(&admin::v1::Admin::Stub::GetStatus, admin::v1::GetStatusRequest()));
-  context.console.out << (context.output == Output::kJson ? ToJson(status)
-                                                          : RenderStatus(status, context.console.colour));
+  if (context.output == Output::kJson) {
+    context.console.out << ToJson(status);
+    return absl::OkStatus();
+  }
+  KVB_ASSIGN_OR_RETURN(const admin::v1::ListRoomsResponse rooms,
+                       broker.Ask(&admin::v1::Admin::Stub::ListRooms, admin::v1::ListRoomsRequest()));
+  context.console.out << RenderStatus(status, rooms, context.console.colour);
   return absl::OkStatus();
 }
 

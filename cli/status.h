@@ -9,8 +9,8 @@
 
 namespace kvbroker::cli {
 
-// How the device's memory is divided, with a bar of what is granted.
-std::string RenderStatus(const admin::v1::Status& status, Colour colour);
+// How the device's memory is divided, with a bar of what is granted, and the rooms that are waited for or held back.
+std::string RenderStatus(const admin::v1::Status& status, const admin::v1::ListRoomsResponse& rooms, Colour colour);
 
 // kvctl status
 class StatusCommand : public Command {

@@ -1,45 +1,69 @@
-// The tenants: who may borrow, and what each has.
+// The tenants: who may borrow, under which policy, and what each has.
 //
 //   $ kvctl tenants
-//   HOST-demo (host memory, 20 GiB): capacity 20.0 GiB
+//   HOST-demo (host memory, 24 GiB): capacity 20.0 GiB
 //
-//   TENANT   GRANTED     LIMIT  CONFIGURED    WANTED      PEAK  SESSIONS
-//   batch    4.5 GiB      none        none   4.5 GiB   9.0 GiB         1
-//   chat     8.0 GiB  10.0 GiB     8.0 GiB  10.0 GiB  10.0 GiB         2
+//   TENANT  CLASS        WEIGHT  GRANTED    SHARE    WANTED  RESERVED  GUARANTEE     LIMIT  SESSIONS
+//   batch   batch            50  4.5 GiB  4.5 GiB   4.5 GiB   1.0 GiB          -      none         1
+//   chat*   interactive     200  8.0 GiB  9.0 GiB  10.0 GiB         -    4.0 GiB  10.0 GiB         2
+//
+//   * has the turn: of those that starve it is served next
 
 #include "cli/tenants.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 
 #include "absl/strings/str_cat.h"
 #include "cli/format.h"
 #include "cli/headline.h"
 #include "cli/json.h"
+#include "cli/policy_text.h"
 #include "common/base/status.h"
 
 namespace kvbroker::cli {
 
+namespace {
+
+std::string FormatPromise(uint64_t bytes) { return bytes == 0 ? "-" : FormatSize(bytes); }
+
+}  // namespace
+
 std::string RenderTenants(const admin::v1::Status& status, const admin::v1::ListTenantsResponse& tenants) {
   const std::string headline = absl::StrCat(Headline(status), "\n\n");
   if (tenants.tenants().empty()) return absl::StrCat(headline, "No tenants.\n");
-  Table table(
-      {{"TENANT", Table::Align::kLeft}, {"GRANTED"}, {"LIMIT"}, {"CONFIGURED"}, {"WANTED"}, {"PEAK"}, {"SESSIONS"}});
+  Table table({{"TENANT", Table::Align::kLeft},
+               {"CLASS", Table::Align::kLeft},
+               {"WEIGHT"},
+               {"GRANTED"},
+               {"SHARE"},
+               {"WANTED"},
+               {"RESERVED"},
+               {"GUARANTEE"},
+               {"LIMIT"},
+               {"SESSIONS"}});
+  bool turn = false;
   for (const admin::v1::Tenant& tenant : tenants.tenants()) {
-    table.AddRow({tenant.name(), FormatSize(tenant.granted()), FormatLimit(tenant),
-                  tenant.configured_limit() == 0 ? "none" : FormatSize(tenant.configured_limit()),
-                  FormatSize(tenant.wanted()), FormatSize(tenant.peak()), absl::StrCat(tenant.sessions())});
+    const admin::v1::TenantPolicy& policy = tenant.policy();
+    turn = turn || tenant.has_turn();
+    table.AddRow({absl::StrCat(tenant.name(), tenant.has_turn() ? "*" : ""), ClassName(policy.tenant_class()),
+                  absl::StrCat(policy.weight()), FormatSize(tenant.granted()), FormatSize(tenant.entitled()),
+                  FormatSize(tenant.wanted()), FormatPromise(policy.reserved()), FormatPromise(policy.guarantee()),
+                  FormatLimit(policy), absl::StrCat(tenant.sessions())});
   }
-  return absl::StrCat(headline, table.ToString());
+  return absl::StrCat(headline, table.ToString(),
+                      turn ? "\n* has the turn: of those that starve it is served next\n" : "");
 }
 
 Command::Text TenantsCommand::text() const {
   return {.name = "tenants",
-          .what = "List the tenants: what each is granted, wants and may have",
+          .what = "List the tenants: their policies, and what each is granted and wants",
           .examples =
               "  kvctl tenants\n"
-              "  kvctl tenants --json | jq -r '.tenants[] | select(.unlimited) | .name'\n"
-              "LIMIT is in force now; CONFIGURED is what the tenant started with. WANTED holds GRANTED;\n"
-              "PEAK is the most it was ever granted since the broker's start.\n"};
+              "  kvctl tenants --json | jq -r '.tenants[] | select(.policy.unlimited) | .name'\n"
+              "SHARE is what the tenant may have as things are, WANTED what it could use, what it holds included.\n"
+              "RESERVED is never lent to others; GUARANTEE is lent while it is not used. More of one tenant, and\n"
+              "how to change its policy: kvctl tenant.\n"};
 }
 
 void TenantsCommand::Declare(CLI::App& app) { app.add_flag("--names", names_only_, "Names alone")->group(""); }

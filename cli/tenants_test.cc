@@ -10,19 +10,22 @@ TEST(RenderTenantsTest, ListsWhatEachHas) {
   EXPECT_EQ(RenderTenants(SampleStatus(), SampleTenants()),
             "HOST-demo (host memory, 24 GiB): capacity 20.0 GiB\n"
             "\n"
-            "TENANT  GRANTED     LIMIT  CONFIGURED    WANTED      PEAK  SESSIONS\n"
-            "batch   4.5 GiB      none        none   4.5 GiB   9.0 GiB         1\n"
-            "chat    8.0 GiB  10.0 GiB     8.0 GiB  10.0 GiB  10.0 GiB         2\n");
+            "TENANT  CLASS        WEIGHT  GRANTED    SHARE    WANTED  RESERVED  GUARANTEE     LIMIT  SESSIONS\n"
+            "batch   batch            50  4.5 GiB  4.5 GiB   4.5 GiB   1.0 GiB          -      none         1\n"
+            "chat*   interactive     200  8.0 GiB  9.0 GiB  10.0 GiB         -    4.0 GiB  10.0 GiB         2\n"
+            "\n"
+            "* has the turn: of those that starve it is served next\n");
 }
 
 TEST(RenderTenantsTest, ALimitOfNothingIsALimit) {
   admin::v1::ListTenantsResponse tenants;
   tenants.add_tenants()->set_name("a");
+  tenants.mutable_tenants(0)->mutable_policy()->set_tenant_class(admin::v1::BEST_EFFORT);
   EXPECT_EQ(RenderTenants(SampleStatus(), tenants),
             "HOST-demo (host memory, 24 GiB): capacity 20.0 GiB\n"
             "\n"
-            "TENANT  GRANTED  LIMIT  CONFIGURED  WANTED  PEAK  SESSIONS\n"
-            "a           0 B    0 B        none     0 B   0 B         0\n");
+            "TENANT  CLASS        WEIGHT  GRANTED  SHARE  WANTED  RESERVED  GUARANTEE  LIMIT  SESSIONS\n"
+            "a       best_effort       0      0 B    0 B     0 B         -          -    0 B         0\n");
 }
 
 TEST(RenderTenantsTest, SaysThatThereAreNone) {

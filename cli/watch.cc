@@ -14,6 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "cli/amount.h"
 #include "cli/json.h"
 #include "cli/sample_stream.h"
 #include "cli/screen.h"
@@ -67,19 +68,6 @@ class Display {
 
 }  // namespace
 
-absl::StatusOr<absl::Duration> ParseInterval(absl::string_view text) {
-  absl::Duration interval;
-  double seconds;
-  if (absl::SimpleAtod(text, &seconds)) {
-    interval = absl::Seconds(seconds);
-  } else if (!absl::ParseDuration(text, &interval)) {
-    interval = absl::ZeroDuration();
-  }
-  if (interval >= kFastest && interval <= kSlowest) return interval;
-  return absl::InvalidArgumentError(
-      absl::StrCat("--interval: '", text, "' is no interval from 50ms to 1h, like 500ms, 2s or 0.5 (seconds)"));
-}
-
 Command::Text WatchCommand::text() const {
   return {.name = "watch",
           .what = "Show who has what, live",
@@ -98,7 +86,9 @@ void WatchCommand::Declare(CLI::App& app) {
 }
 
 absl::Status WatchCommand::Check() {
-  KVB_ASSIGN_OR_RETURN(interval_, ParseInterval(interval_text_));
+  const absl::StatusOr<absl::Duration> interval = ParseTime(interval_text_, kFastest, kSlowest);
+  if (!interval.ok()) return absl::InvalidArgumentError(absl::StrCat("--interval: ", interval.status().message()));
+  interval_ = *interval;
   if (!count_text_.empty() && (!absl::SimpleAtoi(count_text_, &count_) || count_ == 0)) {
     return absl::InvalidArgumentError(absl::StrCat("--count: '", count_text_, "' is no number of samples, 1 or more"));
   }

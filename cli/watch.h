@@ -4,15 +4,10 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "cli/command.h"
 
 namespace kvbroker::cli {
-
-// Reads "500ms", "2s" or "0.5" (seconds), from 50 ms to an hour. INVALID_ARGUMENT names the text.
-absl::StatusOr<absl::Duration> ParseInterval(absl::string_view text);
 
 // kvctl watch
 class WatchCommand : public Command {

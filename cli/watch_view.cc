@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/headline.h"
+#include "cli/policy_text.h"
 
 namespace kvbroker::cli {
 namespace {
@@ -63,10 +64,11 @@ Line HeadingRow(const Columns& columns) {
 
 Line TenantRow(const Columns& columns, const admin::v1::Tenant& tenant, uint64_t scale) {
   BarValues values = {.scale = scale, .granted = tenant.granted(), .wanted = tenant.wanted()};
-  if (!tenant.unlimited()) values.limit = tenant.limit();
-  const bool over = !tenant.unlimited() && tenant.granted() > tenant.limit();
+  const admin::v1::TenantPolicy& policy = tenant.policy();
+  if (!policy.unlimited()) values.limit = policy.limit();
+  const bool over = !policy.unlimited() && tenant.granted() > policy.limit();
   return Row(columns, Bar(values, columns.bar, over ? Style::kRed : Style::kGreen), {tenant.name()},
-             {FormatSize(tenant.granted()), over ? Style::kRed : Style::kPlain}, FormatLimit(tenant),
+             {FormatSize(tenant.granted()), over ? Style::kRed : Style::kPlain}, FormatLimit(policy),
              {FormatMore(MoreWanted(tenant)), Style::kYellow});
 }
 
@@ -83,9 +85,11 @@ Line TotalRow(const Columns& columns, const admin::v1::Snapshot& snapshot) {
 
 Line MemoryLine(const admin::v1::Status& status, size_t width) {
   const admin::v1::Memory& memory = status.memory();
-  return {{Cut(absl::StrCat("waiting ", FormatSize(memory.waiting()), "  room ", FormatSize(memory.room()), "  others ",
-                            FormatSize(memory.used_by_others()), "  free ", FormatSize(memory.driver_free()), "  ",
-                            Count(status.sessions(), "session")),
+  const std::string asked =
+      memory.asked_back() == 0 ? "" : absl::StrCat("  asked back ", FormatSize(memory.asked_back()));
+  return {{Cut(absl::StrCat("waiting ", FormatSize(memory.waiting()), asked, "  room ", FormatSize(memory.room()),
+                            "  others ", FormatSize(memory.used_by_others()), "  free ",
+                            FormatSize(memory.driver_free()), "  ", Count(status.sessions(), "session")),
                width)}};
 }
 

@@ -49,7 +49,7 @@ TEST(RenderWatchTest, LeavesColumnsOutOfANarrowWindow) {
 
 TEST(RenderWatchTest, ColoursWhatIsOverItsLimit) {
   admin::v1::Snapshot snapshot = SampleSnapshot();
-  snapshot.mutable_tenants(1)->set_limit(uint64_t{1} << 30);
+  snapshot.mutable_tenants(1)->mutable_policy()->set_limit(uint64_t{1} << 30);
   const auto lines = RenderWatch(snapshot, {.columns = 80, .rows = 24}, Colour::kAnsi);
   EXPECT_THAT(lines[4], HasSubstr("\x1b[31m    8.0 GiB\x1b[0m"));
 }
@@ -70,6 +70,13 @@ TEST(RenderWatchTest, CountsTheTenantsThatDoNotFit) {
   const auto lines = RenderWatch(ManyTenants(12), {.columns = 80, .rows = 14}, Colour::kNone);
   EXPECT_EQ(lines.size(), 14u);
   EXPECT_EQ(lines[12], "… and 3 more");
+}
+
+TEST(RenderWatchTest, SaysWhatIsAskedBack) {
+  admin::v1::Snapshot snapshot = SampleSnapshot();
+  snapshot.mutable_status()->mutable_memory()->set_asked_back(96 << 20);
+  EXPECT_THAT(Text(RenderWatch(snapshot, {.columns = 80, .rows = 24}, Colour::kNone)),
+              HasSubstr("waiting 2.0 GiB  asked back 96 MiB  room 0 B"));
 }
 
 TEST(RenderWatchTest, ASmallWindowKeepsTheBarsAndTheTotal) {

@@ -69,8 +69,8 @@ TEST(ConfigTest, WhatAllAreAssuredMustFitTheCapacity) {
 
 TEST(ConfigTest, MoreAssuredThanThereCanBeIsAnErrorAndNoOverflow) {
   std::string text;
-  for (const char* name : {"a", "b", "c"}) {
-    text += std::string("tenant { name: '") + name + "' reserved: '8000000TiB' }";
+  for (const char* name : {"a", "b", "c", "d"}) {
+    text += std::string("tenant { name: '") + name + "' reserved: '4194304TiB' }";
   }
   const auto config = ParseConfig(text, "x");
   ASSERT_TRUE(config.ok()) << config.status();

@@ -15,6 +15,63 @@ namespace {
 
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 
+void AddChat(admin::v1::ListTenantsResponse& response) {
+  admin::v1::Tenant& chat = *response.add_tenants();
+  chat.set_name("chat");
+  admin::v1::TenantPolicy& configured = *chat.mutable_configured();
+  configured.set_limit(8 * kGiB);
+  configured.set_guarantee_deadline_ms(1000);
+  configured.set_weight(100);
+  configured.set_tenant_class(admin::v1::INTERACTIVE);
+  configured.set_missed_target(admin::v1::NO_GROWTH);
+  admin::v1::TenantPolicy& policy = *chat.mutable_policy();
+  policy = configured;
+  policy.set_limit(10 * kGiB);
+  policy.set_guarantee(4 * kGiB);
+  policy.set_guarantee_deadline_ms(250);
+  policy.set_weight(200);
+  chat.set_granted(8 * kGiB);
+  chat.set_wanted(10 * kGiB);
+  chat.set_entitled(9 * kGiB);
+  chat.set_peak(10 * kGiB);
+  chat.set_sessions(2);
+  chat.set_external(2 * kGiB);
+  chat.set_floor(kGiB);
+  chat.set_has_turn(true);
+  chat.set_waited_ms(12'345);
+  chat.set_starved_ms(1'234);
+  chat.set_guarantee_waits(4);
+  chat.set_guarantee_misses(1);
+  chat.set_guarantee_wait_ms(400);
+  chat.set_missed_targets(2);
+  chat.set_reclaimed(3 * kGiB);
+}
+
+admin::v1::SimulateResponse::Row RowOf(const admin::v1::Tenant& tenant, uint64_t entitled, uint64_t granted,
+                                       uint64_t asked_back, const char* because) {
+  admin::v1::SimulateResponse::Row row;
+  row.set_tenant(tenant.name());
+  row.set_held(tenant.granted());
+  row.set_wanted(tenant.wanted());
+  row.set_entitled_before(tenant.entitled());
+  row.set_entitled_after(entitled);
+  row.set_granted(granted);
+  row.set_asked_back(asked_back);
+  row.set_because(because);
+  return row;
+}
+
+void AddRoom(admin::v1::ListRoomsResponse& response, uint64_t session, const char* tenant, const char* state,
+             uint64_t bytes, uint64_t used, uint64_t age_ms) {
+  admin::v1::Room& room = *response.add_rooms();
+  room.set_session_id(session);
+  room.set_tenant(tenant);
+  room.set_state(state);
+  room.set_bytes(bytes);
+  room.set_used(used);
+  room.set_age_ms(age_ms);
+}
+
 }  // namespace
 
 TempDir::TempDir() {
@@ -47,6 +104,7 @@ admin::v1::Status SampleStatus() {
   memory.set_used_by_others(3 * kGiB);
   memory.set_used_by_broker(4 << 20);
   memory.set_waiting(2 * kGiB);
+  memory.set_policy_revision(7);
   admin::v1::Counters& counters = *status.mutable_counters();
   counters.set_grants(40);
   counters.set_granted_slots(1600);
@@ -60,19 +118,20 @@ admin::v1::ListTenantsResponse SampleTenants() {
   admin::v1::ListTenantsResponse response;
   admin::v1::Tenant& batch = *response.add_tenants();
   batch.set_name("batch");
-  batch.set_unlimited(true);
+  admin::v1::TenantPolicy& policy = *batch.mutable_policy();
+  policy.set_unlimited(true);
+  policy.set_reserved(kGiB);
+  policy.set_guarantee_deadline_ms(1000);
+  policy.set_weight(50);
+  policy.set_tenant_class(admin::v1::BATCH);
+  policy.set_missed_target(admin::v1::END_PROCESS);
+  *batch.mutable_configured() = policy;
   batch.set_granted(9 * kGiB / 2);
   batch.set_wanted(9 * kGiB / 2);
+  batch.set_entitled(9 * kGiB / 2);
   batch.set_peak(9 * kGiB);
   batch.set_sessions(1);
-  admin::v1::Tenant& chat = *response.add_tenants();
-  chat.set_name("chat");
-  chat.set_limit(10 * kGiB);
-  chat.set_configured_limit(8 * kGiB);
-  chat.set_granted(8 * kGiB);
-  chat.set_wanted(10 * kGiB);
-  chat.set_peak(10 * kGiB);
-  chat.set_sessions(2);
+  AddChat(response);
   return response;
 }
 
@@ -92,6 +151,12 @@ admin::v1::ListSessionsResponse SampleSessions() {
   first.set_target(10 * kGiB);
   first.set_age_ms(3'660'000);
   first.set_arenas(1);
+  first.mutable_holding()->set_spare(kGiB / 4);
+  first.mutable_holding()->set_free(kGiB / 2);
+  first.mutable_holding()->add_cached_by_age(kGiB);
+  first.mutable_holding()->add_cached_by_age(kGiB / 2);
+  first.set_missed_targets(2);
+  first.set_over_target(true);
   admin::v1::Session& second = *response.add_sessions();
   second.set_session_id(12);
   second.set_tenant("batch");
@@ -102,6 +167,41 @@ admin::v1::ListSessionsResponse SampleSessions() {
   second.set_wanted(9 * kGiB / 2);
   second.set_target(UINT64_MAX);
   second.set_age_ms(12'345);
+  return response;
+}
+
+admin::v1::ListRoomsResponse SampleRooms() {
+  admin::v1::ListRoomsResponse response;
+  AddRoom(response, 3, "launch", "ready", 2 * kGiB, kGiB / 2, 4'000);
+  response.mutable_rooms(0)->set_pid(4720);
+  response.mutable_rooms(0)->set_engine("kvctl launch: python");
+  response.mutable_rooms(0)->set_held_back(3 * kGiB / 2);
+  AddRoom(response, 4, "chat", "waiting", 6 * kGiB, 0, 500);
+  response.mutable_rooms(1)->set_pid(4721);
+  AddRoom(response, 1, "chat", "settled", 2 * kGiB, 2 * kGiB, 3'660'000);
+  response.mutable_rooms(2)->set_pid(4712);
+  response.mutable_rooms(2)->set_engine("vllm");
+  return response;
+}
+
+admin::v1::SimulateResponse SampleSimulation() {
+  const admin::v1::ListTenantsResponse tenants = SampleTenants();
+  admin::v1::SimulateResponse response;
+  *response.add_rows() = RowOf(tenants.tenants(0), 9 * kGiB / 2, 0, kGiB, "its fair share of weight 50");
+  *response.add_rows() = RowOf(tenants.tenants(1), 10 * kGiB, kGiB, 0, "its limit");
+  response.set_guarantee_at_risk(2 * kGiB);
+  return response;
+}
+
+admin::v1::WhyResponse SampleWhy() {
+  admin::v1::WhyResponse response;
+  *response.mutable_session() = SampleSessions().sessions(0);
+  response.mutable_session()->set_over_target(false);
+  *response.mutable_tenant() = SampleTenants().tenants(1);
+  response.set_rule("limit");
+  response.set_because("chat has reached its limit");
+  response.add_facts("the limit of chat is 10.0 GiB");
+  response.add_facts("its other session holds 2.0 GiB");
   return response;
 }
 
@@ -142,9 +242,14 @@ void FakeBroker::SendSamples(int samples, ThenWatch then) {
   then_ = then;
 }
 
-std::vector<admin::v1::SetLimitRequest> FakeBroker::limits() {
+std::vector<admin::v1::SetTenantRequest> FakeBroker::changes() {
   absl::MutexLock lock(&mu_);
-  return limits_;
+  return changes_;
+}
+
+std::vector<admin::v1::SimulateRequest> FakeBroker::simulations() {
+  absl::MutexLock lock(&mu_);
+  return simulations_;
 }
 
 int FakeBroker::watches() {
@@ -175,16 +280,47 @@ grpc::Status FakeBroker::ListSessions(grpc::ServerContext*, const admin::v1::Lis
   return Failure();
 }
 
-grpc::Status FakeBroker::SetLimit(grpc::ServerContext*, const admin::v1::SetLimitRequest* request,
-                                  admin::v1::SetLimitResponse* response) {
+grpc::Status FakeBroker::SetTenant(grpc::ServerContext*, const admin::v1::SetTenantRequest* request,
+                                   admin::v1::SetTenantResponse* response) {
   {
     absl::MutexLock lock(&mu_);
-    limits_.push_back(*request);
+    changes_.push_back(*request);
   }
-  response->set_unlimited(request->none());
-  response->set_limit(request->has_percent() ? static_cast<uint64_t>(request->percent() / 100 * 20 * kGiB)
-                                             : request->bytes());
-  if (!request->none()) response->set_bytes_over(8 * kGiB - std::min(8 * kGiB, response->limit()));
+  admin::v1::TenantPolicy& policy = *response->mutable_policy();
+  policy = SampleTenants().tenants(1).policy();
+  if (request->has_weight()) policy.set_weight(request->weight());
+  const admin::v1::Amount& limit = request->limit();
+  if (request->has_limit()) {
+    policy.set_unlimited(limit.none());
+    policy.set_limit(limit.has_percent() ? static_cast<uint64_t>(limit.percent() / 100 * 20 * kGiB) : limit.bytes());
+  }
+  response->set_revision(8);
+  if (!policy.unlimited()) response->set_bytes_over(8 * kGiB - std::min(8 * kGiB, policy.limit()));
+  return Failure();
+}
+
+grpc::Status FakeBroker::Simulate(grpc::ServerContext*, const admin::v1::SimulateRequest* request,
+                                  admin::v1::SimulateResponse* response) {
+  {
+    absl::MutexLock lock(&mu_);
+    simulations_.push_back(*request);
+  }
+  *response = SampleSimulation();
+  return Failure();
+}
+
+grpc::Status FakeBroker::Why(grpc::ServerContext*, const admin::v1::WhyRequest* request,
+                             admin::v1::WhyResponse* response) {
+  *response = SampleWhy();
+  if (request->session_id() != response->session().session_id()) {
+    return {grpc::StatusCode::NOT_FOUND, absl::StrCat("no session ", request->session_id())};
+  }
+  return Failure();
+}
+
+grpc::Status FakeBroker::ListRooms(grpc::ServerContext*, const admin::v1::ListRoomsRequest*,
+                                   admin::v1::ListRoomsResponse* response) {
+  *response = SampleRooms();
   return Failure();
 }
 

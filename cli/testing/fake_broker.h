@@ -25,10 +25,14 @@ class TempDir {
   std::string path_;
 };
 
-// A broker of 20 GiB with the tenants batch (4.5 GiB, no limit) and chat (8 GiB, wants 10 GiB, limit 10 GiB).
+// A broker of 20 GiB with the tenants batch (4.5 GiB, no limit) and chat (8 GiB, wants 10 GiB, limit 10 GiB), and three
+// rooms: one ready, one waited for, one settled.
 admin::v1::Status SampleStatus();
 admin::v1::ListTenantsResponse SampleTenants();
 admin::v1::ListSessionsResponse SampleSessions();
+admin::v1::ListRoomsResponse SampleRooms();
+admin::v1::SimulateResponse SampleSimulation();
+admin::v1::WhyResponse SampleWhy();
 admin::v1::Snapshot SampleSnapshot();
 
 // An admin service that answers with the samples above, on <runtime_dir>/<uuid>/admin/admin.sock. Thread-safe.
@@ -47,7 +51,9 @@ class FakeBroker : public admin::v1::Admin::Service {
   // How many samples each watcher gets, 20 ms apart, and what then; a thousand unless told.
   void SendSamples(int samples, ThenWatch then) ABSL_LOCKS_EXCLUDED(mu_);
 
-  std::vector<admin::v1::SetLimitRequest> limits() ABSL_LOCKS_EXCLUDED(mu_);
+  // What was asked for so far.
+  std::vector<admin::v1::SetTenantRequest> changes() ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<admin::v1::SimulateRequest> simulations() ABSL_LOCKS_EXCLUDED(mu_);
   int watches() ABSL_LOCKS_EXCLUDED(mu_);
 
   grpc::Status GetStatus(grpc::ServerContext*, const admin::v1::GetStatusRequest*,
@@ -56,8 +62,14 @@ class FakeBroker : public admin::v1::Admin::Service {
                            admin::v1::ListTenantsResponse* response) override;
   grpc::Status ListSessions(grpc::ServerContext*, const admin::v1::ListSessionsRequest*,
                             admin::v1::ListSessionsResponse* response) override;
-  grpc::Status SetLimit(grpc::ServerContext*, const admin::v1::SetLimitRequest* request,
-                        admin::v1::SetLimitResponse* response) override;
+  grpc::Status SetTenant(grpc::ServerContext*, const admin::v1::SetTenantRequest* request,
+                         admin::v1::SetTenantResponse* response) override;
+  grpc::Status Simulate(grpc::ServerContext*, const admin::v1::SimulateRequest* request,
+                        admin::v1::SimulateResponse* response) override;
+  grpc::Status Why(grpc::ServerContext*, const admin::v1::WhyRequest* request,
+                   admin::v1::WhyResponse* response) override;
+  grpc::Status ListRooms(grpc::ServerContext*, const admin::v1::ListRoomsRequest*,
+                         admin::v1::ListRoomsResponse* response) override;
   grpc::Status Watch(grpc::ServerContext* context, const admin::v1::WatchRequest* request,
                      grpc::ServerWriter<admin::v1::Snapshot>* writer) override;
 
@@ -69,7 +81,8 @@ class FakeBroker : public admin::v1::Admin::Service {
   grpc::Status failure_ ABSL_GUARDED_BY(mu_);
   int samples_ ABSL_GUARDED_BY(mu_) = 1000;
   ThenWatch then_ ABSL_GUARDED_BY(mu_) = ThenWatch::kWaits;
-  std::vector<admin::v1::SetLimitRequest> limits_ ABSL_GUARDED_BY(mu_);
+  std::vector<admin::v1::SetTenantRequest> changes_ ABSL_GUARDED_BY(mu_);
+  std::vector<admin::v1::SimulateRequest> simulations_ ABSL_GUARDED_BY(mu_);
   int watches_ ABSL_GUARDED_BY(mu_) = 0;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<grpc::Server> server_;
