@@ -488,7 +488,8 @@ void Arbiter::On(const event::MakeFailed& failed) {
 }
 
 void Arbiter::On(const event::DeviceSample& sample) {
-  plan_is_due_ = true;
+  plan_is_due_ = time_matters_ || sample.total != device_.total() || sample.free != device_.free() ||
+                 now_ - planned_ >= options_.quiet_interval;
   device_.Sample(sample.total, sample.free, now_, ledger_.Books());
   CreditReturned();
   RetryStarved();

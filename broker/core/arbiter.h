@@ -43,6 +43,8 @@ class Arbiter {
     std::map<std::string, TenantPolicy> set_tenants;  // by operators before, at run time; wins over `tenants`
     uint64_t policy_revision = 0;                     // of these
     std::optional<TenantPolicy> other_tenants;        // none: they are refused
+    // Where nobody waits or is asked and the device is as it was, the policy is asked no more often than this.
+    absl::Duration quiet_interval = absl::Seconds(1);
   };
 
   // An operator's wish, before it is carried out.
@@ -147,6 +149,8 @@ class Arbiter {
   // --- arbiter_plan.cc: what the policy sees, and what follows from what it says.
   PolicySnapshot Snapshot(absl::Time now) const;
   void Replan();
+  // Whether another plan may be due though nothing happens: deadlines, ageing, turns.
+  bool TimeMatters(const PolicySnapshot& snapshot) const;
   void NoteWaiting();
   void CarryOut(const PolicyPlan& plan);
   // What the client has not fetched yet costs nobody anything to give back.
@@ -194,6 +198,8 @@ class Arbiter {
   uint64_t turns_ = 0;
   uint64_t policy_revision_;
   PolicyPlan plan_;           // the newest
+  bool time_matters_ = true;  // somebody waits, or is asked for something
+  absl::Time planned_ = absl::InfinitePast();
   bool plan_is_due_ = false;  // something has changed that the policy decides on
 
   // Of the step that is being taken.

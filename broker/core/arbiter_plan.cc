@@ -10,8 +10,9 @@
 namespace kvbroker {
 namespace {
 
-// A report of what is held counts for so long; clients repeat theirs each second.
-constexpr absl::Duration kReportCounts = absl::Seconds(2);
+// A report of what is held counts for so long. Clients report each change, and repeat what has not changed each 5 s: two
+// repeats may be late. (Each second, 64 quiet sessions would cost more than all else that a quiet broker does.)
+constexpr absl::Duration kReportCounts = absl::Seconds(12);
 
 // From SIGTERM to SIGKILL, where a tenant's policy ends processes that miss a target.
 constexpr absl::Duration kMercy = absl::Seconds(5);
@@ -62,9 +63,9 @@ void Arbiter::On(const event::ReserveExternal& reserve) {
     Emit(effect::TellError{.session = session->id, .status = std::move(status), .request = reserve.request});
   };
   if (reserve.bytes.IsZero()) return refuse(absl::InvalidArgumentError("room of 0 B is asked for"));
-  // What could be made at the most: all but what others are assured of, and rooms that are promised.
+  // What could ever be made: all but what is reserved for others. Rooms of others end; until then it waits.
   const DeviceView::Books books = ledger_.Books();
-  Bytes kept = rooms_.HeldBack(RoomDevice());
+  Bytes kept;
   for (const auto& [name, tenant] : tenants_.all()) {
     if (name != session->tenant) kept += tenant.policy.reserved;
   }
@@ -253,6 +254,7 @@ absl::StatusOr<Arbiter::Simulation> Arbiter::Simulate(const std::string& tenant,
 // ---------------------------------------------------------------- what follows from it
 
 void Arbiter::Replan() {
+  planned_ = now_;
   NoteWaiting();
   const PolicySnapshot snapshot = Snapshot(now_);
   plan_ = policy_.Plan(snapshot);
@@ -260,6 +262,17 @@ void Arbiter::Replan() {
   ForgetImpossibleWants(snapshot, plan_);
   NoteTurn(snapshot, plan_);
   KeepWaitClocks(snapshot, plan_);
+  time_matters_ = TimeMatters(snapshot);
+}
+
+bool Arbiter::TimeMatters(const PolicySnapshot& snapshot) const {
+  const auto waits = [](const PolicySnapshot::Lease& lease) { return lease.waiting_since != 0; };
+  const auto asked = [](const auto& entry) { return entry.second.target.asked(); };
+  const auto unsettled = [](const Room& room) { return room.state != RoomState::kSettled; };
+  return turn_.has_value() || plan_.eviction_age.has_value() || !ledger_.Books().returned.IsZero() ||
+         std::any_of(snapshot.leases.begin(), snapshot.leases.end(), waits) ||
+         std::any_of(ledger_.sessions().begin(), ledger_.sessions().end(), asked) ||
+         std::any_of(rooms_.all().begin(), rooms_.all().end(), unsettled);
 }
 
 void Arbiter::NoteWaiting() {

@@ -176,7 +176,7 @@ TEST_F(ArbiterPlanTest, AMachineThatSleptBlamesNobody) {
 
 // ---------------------------------------------------------------- what the policy sees
 
-TEST_F(ArbiterPlanTest, HoldingsAreSeenForTwoSeconds) {
+TEST_F(ArbiterPlanTest, HoldingsAreSeenForTwelveSeconds) {
   Activate(session_, lease_, 10);
   Holding holding = {.spare = MiB(2), .free = MiB(4)};
   holding.cached_by_age[3] = MiB(6);
@@ -186,7 +186,9 @@ TEST_F(ArbiterPlanTest, HoldingsAreSeenForTwoSeconds) {
   EXPECT_EQ(policy_.newest.sessions[0].holding, holding);
   EXPECT_TRUE(policy_.newest.sessions[0].reported);
   EXPECT_EQ(Row(session_).holding, holding);
-  LookAt(absl::Milliseconds(2100));
+  for (int second = 0; second < 11; ++second) LookAt(absl::Seconds(1));
+  EXPECT_TRUE(policy_.newest.sessions[0].reported);
+  LookAt(absl::Seconds(2));
   EXPECT_FALSE(policy_.newest.sessions[0].reported);
 }
 
@@ -213,6 +215,22 @@ TEST_F(ArbiterPlanTest, ConfirmingAndMakingAskNobody) {
   const auto batch = All<effect::HandOver>(Fetch(session_, lease_));
   Step(event::Confirm{.session = session_, .lease = lease_, .batch = batch[0].batch});
   EXPECT_THAT(policy_.newest.tenants, SizeIs(0));
+}
+
+TEST_F(ArbiterPlanTest, AQuietDeviceIsNotPlannedForAtEachLook) {
+  Arbiter::Options options = options_;
+  options.quiet_interval = absl::Seconds(1);
+  Arbiter quiet(options, policy_);
+  const auto plans_at = [&](int ms, Bytes free) {
+    policy_.newest = {};
+    quiet.Step(event::DeviceSample{.total = MiB(100), .free = free}, now_ + absl::Milliseconds(ms));
+    return !policy_.newest.tenants.empty();
+  };
+  EXPECT_TRUE(plans_at(0, MiB(100)));
+  EXPECT_FALSE(plans_at(100, MiB(100)));
+  EXPECT_TRUE(plans_at(200, MiB(90))) << "somebody took some";
+  EXPECT_FALSE(plans_at(1100, MiB(90)));
+  EXPECT_TRUE(plans_at(1200, MiB(90)));
 }
 
 // ---------------------------------------------------------------- turns, wants that can never be met, waiting
@@ -375,6 +393,13 @@ TEST_F(ArbiterRoomTest, MoreThanCouldEverBeIsRefusedAndSaysWhy) {
   EXPECT_THAT(std::string(errors[0].status.message()), HasSubstr("room of 80 MiB is more than could be made, 70 MiB"));
   EXPECT_EQ(All<effect::TellError>(Reserve(Bytes(), 8))[0].status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(All<effect::TellError>(Reserve(Bytes(kHuge), 9))[0].status.code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(ArbiterRoomTest, OneThatOnlyAnotherRoomKeepsAwayWaitsForItsEnd) {
+  const SessionId other = Open("b", 2);
+  Step(event::ReserveExternal{.session = other, .request = 1, .bytes = MiB(70)});
+  EXPECT_THAT(All<effect::TellError>(Reserve(MiB(40))), SizeIs(0));
+  EXPECT_TRUE(Has<effect::TellRoomReady>(Step(event::ProcessEnded{.session = other})));
 }
 
 TEST_F(ArbiterRoomTest, ARepeatIsAnsweredAgainAndChangesNothing) {

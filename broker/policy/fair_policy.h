@@ -15,8 +15,8 @@ namespace kvbroker {
 //   grants      who gets what is available; lending says how much of an idle guarantee
 //   verdicts    why nobody gets more; eviction: how old a cache may become
 //
-// Nothing is granted beyond a tenant's entitlement, and nothing is reclaimed below it, so that memory which was reclaimed for
-// somebody cannot be won back by who gave it.
+// Nothing is granted beyond a tenant's entitlement, and nothing is reclaimed below it, so that memory which was
+// reclaimed for somebody cannot be won back by who gave it.
 //
 // REQUIRES of a snapshot: indices are in range; names and ids are unique. Amounts may be anything: clients choose them.
 // The order of tenants, sessions and leases decides nothing.

@@ -10,8 +10,8 @@
 
 namespace kvbroker {
 
-// Bytes that nobody used for 4 s and more (Holding::Idle) cost so many times as much of a share as those in use: a tax of
-// 75 %, that of ESX. Idle memory thus goes first, and a tenant alone keeps all of it.
+// Bytes that nobody used for 4 s and more (Holding::Idle) cost so many times as much of a share as those in use: a tax
+// of 75 %, that of ESX. Idle memory thus goes first, and a tenant alone keeps all of it.
 inline constexpr uint64_t kIdleCost = 4;
 
 // What one tenant asks for, in bytes.
@@ -34,8 +34,8 @@ struct Claim {
 //      active bytes, and of idle ones a quarter of what is left of that; nobody has less than by 1 to 3, nor more than
 //      its demand. A weight is thus about all that a tenant has, not about what it has beyond what is assured to it.
 //
-// Together it is min(total, sum of the demands) but for one byte a claim and class: equals get the same. More weight never
-// means less, more total neither.
+// Together it is min(total, sum of the demands) but for one byte a claim and class: equals get the same. More weight
+// never means less, more total neither.
 std::vector<Bytes> Entitle(Bytes total, absl::Span<const Claim> claims);
 
 }  // namespace kvbroker

@@ -32,16 +32,16 @@ struct Grants {
   Bytes guarantee_at_risk;  // after the grants
 };
 
-// Hands out what is available: never more than that, never beyond a tenant's limit, never fewer slots than are of use to a
-// lease, never what others' unused reserves need, nothing to a session that is to give back, and beyond what is assured
-// only what can be lent safely (LendingBook), and nothing while room is short.
+// Hands out what is available: never more than that, never beyond a tenant's limit, never fewer slots than are of use
+// to a lease, never what others' unused reserves need, nothing to a session that is to give back, and beyond what is
+// assured only what can be lent safely (LendingBook), and nothing while room is short.
 //
 // First those that have less than is assured to them, then the tenant that has the turn, then the others up to their
 // entitlement; by rank, then the oldest want. A want that has to wait for memory that is on its way keeps what there is
 // from those behind it, if both together will do for it; other obstacles keep nothing from anybody.
 //
-// Entitlements are in bytes: last, where nothing is short, a tenant gets the slot that crosses its entitlement. It is less
-// than a slot above it then, which nobody reclaims.
+// Entitlements are in bytes: last, where nothing is short, a tenant gets the slot that crosses its entitlement. It is
+// less than a slot above it then, which nobody reclaims.
 Grants PlanGrants(const Situation& situation, const std::vector<Bytes>& entitled, std::optional<size_t> turn,
                   const Reclaim& reclaim, bool is_short);
 

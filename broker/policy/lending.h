@@ -10,20 +10,20 @@
 
 namespace kvbroker {
 
-// How fast a tenant grows into its guarantee at the most, per second: so much for as long as borrowers take to answer is
-// kept unlent, since it will be wanted before anything can have come back.
+// How fast a tenant grows into its guarantee at the most, per second: so much for as long as borrowers take to answer
+// is kept unlent, since it will be wanted before anything can have come back.
 inline constexpr Bytes kGrowthPerSecond = Bytes(4'000'000'000);
 // For a borrower that has not been asked yet.
 inline constexpr absl::Duration kUsualResponse = absl::Milliseconds(50);
 
-// Lends guarantees while they are idle, as a bank lends deposits: against what can be had back in time. What is reserved is
-// not lent at all.
+// Lends guarantees while they are idle, as a bank lends deposits: against what can be had back in time. What is
+// reserved is not lent at all.
 //
 //   idle       what tenants hold less than is guaranteed to them, their reserved part aside
-//   revocable  what each tenant holds beyond what is assured to it, as far as its sessions have reported so much that they
-//              could give back: spare, free, cached and compactable bytes, preemptible ones too where its class is lower
-//              than that of every tenant with an idle guarantee. Sessions count that reported lately, missed no target and
-//              answer within the shortest deadline of an idle guarantee. And what is on its way back already
+//   revocable  what each tenant holds beyond what is assured to it, as far as its sessions have reported so much that
+//              they could give back: spare, free, cached and compactable bytes, preemptible ones too where its class is
+//              lower than that of every tenant with an idle guarantee. Sessions count that reported lately, missed no
+//              target and answer within the shortest deadline of an idle guarantee. And what is on its way back already
 //   instant    min(idle, kGrowthPerSecond x the slowest response of those who count)
 //
 // What is lent must leave: unlent + revocable >= idle, and unlent >= instant. What was lent a moment ago counts as

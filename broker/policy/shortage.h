@@ -22,8 +22,8 @@ inline bool IsShare(Purpose purpose) { return purpose >= Purpose::kShareOfIntera
 // REQUIRES: IsShare.
 inline int RankOf(Purpose purpose) { return static_cast<int>(Purpose::kShareOfBestEffort) - static_cast<int>(purpose); }
 
-// What those under their entitlement could be granted usefully (whole slots, no fewer than are of use), what is missing of
-// reserves and of room, and how much of it is there or on its way back.
+// What those under their entitlement could be granted usefully (whole slots, no fewer than are of use), what is missing
+// of reserves and of room, and how much of it is there or on its way back.
 struct Shortage {
   std::array<Bytes, kPurposes> needed;
   std::array<std::optional<size_t>, kPurposes> tenant;           // whose need is the most urgent

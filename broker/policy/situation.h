@@ -18,9 +18,9 @@ inline constexpr absl::Duration kAgeingStep = absl::Seconds(2);
 
 inline constexpr uint64_t kNotWaiting = std::numeric_limits<uint64_t>::max();
 
-// A session's bytes by what they cost: spare, free, cached from the oldest to the youngest, compactable, preemptible (what
-// is in no class is), pinned. Together what it holds, whatever it claimed: where it claims more, the dearest stand, since
-// the cheapest are the first to be given back after a report.
+// A session's bytes by what they cost: spare, free, cached from the oldest to the youngest, compactable, preemptible
+// (what is in no class is), pinned. Together what it holds, whatever it claimed: where it claims more, the dearest
+// stand, since the cheapest are the first to be given back after a report.
 inline constexpr size_t kSpare = 0;
 inline constexpr size_t kFree = 1;
 inline constexpr size_t kOldestCached = 2;
@@ -64,8 +64,8 @@ struct TenantState {
 // A snapshot, summed up for the rules. Refers to it.
 //
 // Need: the tenant's floor where that is known: with so much, one request after the other gets done. Else what it holds
-// and the fewest slots that are of use to a waiting lease that said so (min_useful over 1), or a first slot; not where it
-// was granted as much in the last 2 s: it gets on, and else it would need ever more.
+// and the fewest slots that are of use to a waiting lease that said so (min_useful over 1), or a first slot; not where
+// it was granted as much in the last 2 s: it gets on, and else it would need ever more.
 struct Situation {
   const PolicySnapshot& snapshot;
   std::vector<TenantState> tenants;    // as in the snapshot

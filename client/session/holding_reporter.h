@@ -23,7 +23,7 @@ v1::Holding HoldingOf(uint64_t arena_id, Bytes mapped, Bytes spare, const Holdin
 class HoldingReporter {
  public:
   static constexpr absl::Duration kPause = absl::Milliseconds(50);
-  static constexpr absl::Duration kRepeat = absl::Seconds(1);
+  static constexpr absl::Duration kRepeat = absl::Seconds(5);
 
   // Whether to tell the broker now. Where it says so, `holding` counts as told.
   bool IsDue(const v1::Holding& holding, absl::Time now);

@@ -2,9 +2,9 @@
 //
 //   bazel run -c opt //tests/bench:fair_plan_bench
 //
-// So many tenants of one session with one lease each; every other one wants more than it has, and all of them together
-// three times what there is. Settled: nobody has to give, the device is full. Reclaiming: the others hold more than their
-// shares and are asked. Starving: a turn is given as well.
+// So many tenants of one session with one lease each; every other one wants more than it has. Settled: everybody has its
+// share, the device is full. Reclaiming: those that want nothing more hold more than their shares and are asked. Starving: a
+// turn is given as well.
 
 #include <benchmark/benchmark.h>
 
@@ -27,9 +27,9 @@ PolicySnapshot MakeSnapshot(uint64_t tenants, Scene scene) {
     const uint64_t held = scene == kSettled ? 40 : holds_much ? 80 : 0;
     PolicySnapshot::Tenant tenant = {.name = "tenant-" + std::to_string(i), .charged = slot * held};
     tenant.policy.weight = 100;
-    tenant.policy.guarantee = i % 4 == 0 ? slot * 10 : Bytes();
+    tenant.policy.guarantee = scene != kSettled && i % 4 == 0 ? slot * 10 : Bytes();
     tenant.policy.limit = slot * 200;
-    tenant.policy.tenant_class = static_cast<TenantClass>(i % 3);
+    if (scene != kSettled) tenant.policy.tenant_class = static_cast<TenantClass>(i % 3);
     tenant.floor = scene == kStarving ? slot * 60 : Bytes();
     snapshot.tenants.push_back(tenant);
     PolicySnapshot::Session session = {.id = SessionId(i + 1), .tenant = i, .charged = slot * held, .reported = true};

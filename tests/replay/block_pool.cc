@@ -25,7 +25,7 @@ absl::StatusOr<BlockLayout> BlockLayout::Create(Bytes bytes_per_token, uint64_t 
 }
 
 absl::StatusOr<std::optional<std::vector<Block>>> BlockPool::Take(uint64_t count) {
-  if (MissingSlots(count) > source_.ready()) return std::nullopt;
+  if (MissingSlots(count) > ready()) return std::nullopt;
   std::vector<Block> blocks;
   blocks.reserve(count);
   while (blocks.size() < count) {
@@ -76,19 +76,31 @@ absl::Status BlockPool::FreeOne(const Block& block) {
   }
   partly_free_.erase(block.slot);
   slots_.erase(it);
-  return source_.Return(block.slot);
+  return shrinking_ ? source_.Retire(block.slot) : source_.Return(block.slot);
 }
 
 uint64_t BlockPool::MissingSlots(uint64_t blocks) const {
   return blocks > free_blocks() ? layout_.SlotsFor(blocks - free_blocks()) : 0;
 }
 
-absl::Status BlockPool::Need(uint64_t blocks, uint64_t first) {
+std::vector<std::pair<uint64_t, uint64_t>> BlockPool::UseBySlot() const {
+  std::vector<std::pair<uint64_t, uint64_t>> use;
+  use.reserve(slots_.size());
+  for (const auto& [slot, state] : slots_) use.emplace_back(slot, layout_.blocks_per_slot() - state.free.size());
+  return use;
+}
+
+absl::Status BlockPool::Need(uint64_t blocks, uint64_t first, uint64_t evictable) {
   const uint64_t missing = MissingSlots(blocks);
-  const uint64_t wanted = missing == 0 ? 0 : std::min(source_.slots(), slots_taken() + missing);
-  const uint64_t lacking = MissingSlots(first);
   const uint64_t ready = source_.ready();
-  const uint64_t min_new = wanted == 0 || lacking <= ready ? 0 : std::min(lacking - ready, wanted);
+  uint64_t wanted = missing == 0 ? 0 : std::min(source_.slots(), slots_taken() + missing);
+  uint64_t min_new = 0;
+  if (const uint64_t whole = layout_.SlotsFor(first); whole > source_.most()) {
+    wanted = std::min(source_.slots(), slots_taken() + ready + whole);
+    min_new = std::min(whole, wanted);
+  } else if (const uint64_t lacking = MissingSlots(first - std::min(first, evictable)); wanted > 0 && lacking > ready) {
+    min_new = std::min(lacking - ready, wanted);
+  }
   if (wanted == wanted_ && min_new == min_new_) return absl::OkStatus();
   wanted_ = wanted;
   min_new_ = min_new;

@@ -87,9 +87,48 @@ TEST_F(BlockPoolTest, WantsWhatIsMissingAndNothingOnceItIsThere) {
   EXPECT_EQ(slots_.min_new(), 0u) << "one block is free";
 }
 
+TEST_F(BlockPoolTest, NeedsNoSlotsForWhatCanBeEvicted) {
+  slots_.Add(2);
+  const std::vector<Block> blocks = Take(8);
+  ASSERT_TRUE(pool_.Need(9, 9, 4).ok());
+  EXPECT_EQ(slots_.wanted(), 2 + 3u);
+  EXPECT_EQ(slots_.min_new(), 2u);
+  EXPECT_EQ(pool_.MissingSlots(9), 3u);
+}
+
+TEST_F(BlockPoolTest, AsksForAllOfWhatCannotBeHad) {
+  slots_.Add(2);
+  slots_.SetMost(4);
+  const std::vector<Block> blocks = Take(1);
+  ASSERT_TRUE(pool_.Need(17, 17, 40).ok());
+  EXPECT_EQ(slots_.min_new(), 5u);
+  EXPECT_EQ(slots_.wanted(), 1 + 1 + 5u);
+}
+
+TEST_F(BlockPoolTest, ShrinkingItBeginsNoSlotAndRetiresTheEmpty) {
+  slots_.Add(3);
+  const std::vector<Block> blocks = Take(6);
+  pool_.SetShrinking(true);
+  EXPECT_EQ(*pool_.Take(3), std::nullopt) << "two are free";
+  EXPECT_EQ(Take(2).size(), 2u);
+  EXPECT_FALSE(pool_.may_grow());
+  ASSERT_TRUE(pool_.Free(absl::MakeSpan(blocks).subspan(0, 4)).ok());
+  EXPECT_EQ(slots_.retired(), 1u);
+  EXPECT_EQ(slots_.ready(), 1u);
+}
+
+TEST_F(BlockPoolTest, TellsHowManyBlocksOfEachSlotAreOut) {
+  slots_.Add(2);
+  const std::vector<Block> blocks = Take(5);
+  EXPECT_EQ(pool_.UseBySlot(), (std::vector<std::pair<uint64_t, uint64_t>>{{0, 4}, {1, 1}}));
+}
+
 TEST_F(BlockPoolTest, KnowsWhatItCouldNeverHold) {
-  EXPECT_TRUE(pool_.CouldHold(40));
-  EXPECT_FALSE(pool_.CouldHold(41));
+  slots_.SetMost(9);
+  EXPECT_TRUE(pool_.CouldHold(36));
+  EXPECT_FALSE(pool_.CouldHold(37));
+  EXPECT_TRUE(pool_.HasAddressesFor(40));
+  EXPECT_FALSE(pool_.HasAddressesFor(41));
 }
 
 }  // namespace

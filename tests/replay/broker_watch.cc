@@ -54,12 +54,13 @@ void BrokerWatch::Read() {
 
 BrokerSample BrokerWatch::Convert(const admin::v1::Snapshot& snapshot) const {
   const admin::v1::Memory& memory = snapshot.status().memory();
-  // Memory on its way back can count as granted and as free at once; there is never more than the device has.
+  // What is both granted and free makes the capacity come out larger than the device.
   BrokerSample sample{.seconds = absl::ToDoubleSeconds(MonotonicNow() - zero_),
                       .capacity = Bytes(std::min(memory.capacity(), memory.total())),
                       .device_free = Bytes(memory.driver_free()),
                       .refusals = snapshot.status().counters().refusals(),
-                      .held = std::vector<Bytes>(tenants_.size())};
+                      .held = std::vector<Bytes>(tenants_.size()),
+                      .counted_twice = MinusOrZero(Bytes(memory.capacity()), Bytes(memory.total()))};
   for (const admin::v1::Tenant& tenant : snapshot.tenants()) {
     const auto it = std::find(tenants_.begin(), tenants_.end(), tenant.name());
     Bytes& held = it == tenants_.end() ? sample.held_by_others : sample.held[it - tenants_.begin()];

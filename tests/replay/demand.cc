@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/base/check.h"
+#include "tests/replay/block_store.h"
 
 namespace kvbroker::replay {
 namespace {
@@ -12,7 +13,9 @@ class EndlessSlots : public SlotSource {
  public:
   uint64_t base() const override { return 0; }
   uint64_t slots() const override { return UINT64_MAX; }
+  uint64_t most() const override { return UINT64_MAX; }
   uint64_t ready() const override { return UINT64_MAX; }
+  bool may_grow() const override { return true; }
   std::optional<uint64_t> Take() override {
     if (returned_.empty()) return next_++;
     return returned_.extract(returned_.begin()).value();
@@ -21,6 +24,7 @@ class EndlessSlots : public SlotSource {
     returned_.insert(slot);
     return absl::OkStatus();
   }
+  absl::Status Retire(uint64_t slot) override { return Return(slot); }
   absl::Status Want(uint64_t slots, uint64_t min_new) override { return absl::OkStatus(); }
 
  private:
@@ -41,7 +45,8 @@ Demand DemandOf(const EngineOptions& options, const std::vector<Request>& reques
   EndlessSlots slots;
   NoPattern pattern;
   BlockPool pool(layout, slots);
-  Engine engine(options, requests, pool, pattern);
+  BlockStore store({}, options.seed, pool, pattern);
+  Engine engine(options, requests, store);
   Demand demand;
   absl::Duration now;
   while (!engine.finished()) {

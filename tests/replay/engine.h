@@ -10,8 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "tests/replay/block_pool.h"
-#include "tests/replay/pattern.h"
+#include "tests/replay/block_store.h"
 #include "tests/replay/request.h"
 
 namespace kvbroker::replay {
@@ -20,7 +19,7 @@ struct EngineOptions {
   uint64_t max_batch = 1024;  // requests running at once
   // So long without any progress, while some request waits for a block: the youngest are preempted.
   absl::Duration preempt_after = absl::Milliseconds(250);
-  uint64_t seed = 1;  // of the patterns
+  uint64_t seed = 1;
 };
 
 // A language-model engine as the memory sees it, in steps: requests are admitted first come first served once there are
@@ -29,9 +28,11 @@ struct EngineOptions {
 // at all, the youngest are preempted until the others can move: their blocks are freed, and they start over later with
 // the tokens they had.
 //
-// Every block is filled with its own pattern when it is taken and verified when it is freed.
+// A request that could not be finished with what can be had, as far as is known, or that was alone and got nowhere, is
+// admitted with all the blocks that it could ever need, or not at all: it never holds some and waits for more. Who lends
+// the memory hears of it that way, and may say that so much can never be (Refuse).
 //
-// It takes the time as a number and never waits. Thread-bound where its pattern is.
+// It takes the time as a number and never waits. Thread-bound where its store is.
 class Engine {
  public:
   struct Counts {
@@ -39,27 +40,35 @@ class Engine {
     uint64_t done = 0;
     uint64_t too_large = 0;  // refused: never could be held
     uint64_t preemptions = 0;
-    uint64_t tokens = 0;  // generated
+    uint64_t preempted_for_target = 0;  // of which: somebody else was to have their memory
+    uint64_t refault_blocks = 0;        // that those took again
+    uint64_t tokens = 0;                // generated
     uint64_t steps = 0;
     uint64_t takes = 0;  // times that blocks were needed and came, with or without waiting
-    uint64_t blocks_filled = 0;
-    uint64_t blocks_verified = 0;
-    uint64_t wrong_words = 0;
   };
 
-  // `requests` are in the order of arrival. `pool` and `pattern` are not owned and must outlive this.
-  Engine(const EngineOptions& options, std::vector<Request> requests, BlockPool& pool, Pattern& pattern);
+  // `requests` are in the order of arrival. `store` is not owned and must outlive this.
+  Engine(const EngineOptions& options, std::vector<Request> requests, BlockStore& store);
 
-  // One step at `now`, which never falls. An error is the pool's or the pattern's and leaves nothing to be done.
+  // One step at `now`, which never falls. An error is the store's and leaves nothing to be done.
   absl::Status Step(absl::Duration now);
 
   // Between steps: blocks that have come since go to those that wait for them.
   absl::Status Resume(absl::Duration now);
 
+  // Between steps: the youngest request's blocks are freed, because somebody else is to have the memory. It starts over
+  // later. Does nothing where none runs.
+  absl::Status PreemptForTarget(absl::Duration now);
+
+  // Between steps: what the request asked for that waits longest can never be had. It is counted as too large; those
+  // behind it go on. Does nothing where the engine asks for nothing on behalf of a request that is not running.
+  absl::Status Refuse(absl::Duration now);
+
   // Verifies and frees all blocks; requests that are not done stay so.
   absl::Status Stop();
 
   bool finished() const { return next_ == requests_.size() && running_.empty() && queue_.empty(); }
+  bool busy() const { return !running_.empty() || !queue_.empty(); }
   // Does some request wait for memory?
   bool short_of_memory() const { return stalled_ > 0 || head_waits_since_.has_value(); }
   size_t running() const { return running_.size(); }
@@ -72,14 +81,12 @@ class Engine {
   const std::vector<absl::Duration>& waits() const { return waits_; }
 
  private:
-  struct FilledBlock {
-    Block block;
-    uint64_t seed = 0;
-  };
   struct Sequence {
     uint64_t tokens = 0;  // in the cache; before it runs: that it starts with
     uint64_t left = 0;    // to be generated
+    bool whole = false;   // admitted with all it could need, or not at all
     bool prompt_done = false;
+    uint64_t given_back = 0;  // blocks that it had when it was preempted for a target
     std::vector<FilledBlock> blocks;
     std::optional<absl::Duration> waits_since;
   };
@@ -94,27 +101,27 @@ class Engine {
 
   // Could the sequence take one more token?
   bool HasRoom(const Sequence& sequence) const;
-  // Whether it got `count` more blocks.
-  absl::StatusOr<bool> TakeBlocks(uint64_t count, Sequence& sequence);
-  absl::Status FillTaken();
+  // To be admitted with.
+  uint64_t BlocksToStart(const Sequence& sequence) const;
+  // Whether it got `count` more blocks; it has waited for them since then.
+  absl::StatusOr<bool> TakeBlocks(uint64_t count, std::optional<absl::Duration> since, absl::Duration now,
+                                  Sequence& sequence);
   void EndWait(std::optional<absl::Duration>& since, absl::Duration now);
-  // Verifies and frees the blocks of these.
-  absl::Status Release(absl::Span<Sequence> sequences);
+  // These are done with.
+  absl::Status Finish(absl::Span<Sequence> sequences, absl::Duration now);
 
   const EngineOptions options_;
   const std::vector<Request> requests_;
-  BlockPool& pool_;   // Not owned.
-  Pattern& pattern_;  // Not owned.
+  BlockStore& store_;  // Not owned.
 
   size_t next_ = 0;                // of requests_, to arrive
   std::deque<Sequence> queue_;     // the head is admitted next
   std::vector<Sequence> running_;  // the oldest first
   std::optional<absl::Duration> head_waits_since_;
-  size_t stalled_ = 0;  // of running_
+  size_t stalled_ = 0;           // of running_
+  bool asked_for_head_ = false;  // what was last asked for is the head's before all
   absl::Duration last_progress_;
   absl::Duration admit_after_;
-  std::vector<PatternBlock> taken_;  // not filled yet
-  uint64_t next_seed_;
   std::mt19937_64 random_;
   Counts counts_;
   std::vector<absl::Duration> waits_;

@@ -17,7 +17,7 @@ using ::testing::IsEmpty;
 class EngineTest : public ::testing::Test {
  protected:
   void Start(std::vector<Request> requests, EngineOptions options = {.preempt_after = absl::Seconds(1)}) {
-    engine_.emplace(options, std::move(requests), pool_, pattern_);
+    engine_.emplace(options, std::move(requests), store_);
   }
   void Step(int times = 1) {
     for (; times > 0; --times, now_ += absl::Milliseconds(10)) ASSERT_TRUE(engine_->Step(now_).ok());
@@ -27,6 +27,7 @@ class EngineTest : public ::testing::Test {
   FakeSlots slots_{8, Bytes(128)};
   BlockPool pool_{layout_, slots_};
   HostPattern pattern_{layout_.block()};
+  BlockStore store_{{}, 1, pool_, pattern_};
   std::optional<Engine> engine_;
   absl::Duration now_;
 };
@@ -44,9 +45,9 @@ TEST_F(EngineTest, ARequestTakesItsPromptAtOnceGrowsAndFreesAll) {
   Step();
   EXPECT_TRUE(engine_->finished());
   EXPECT_EQ(engine_->counts().done, 1u);
-  EXPECT_EQ(engine_->counts().blocks_filled, 4u);
-  EXPECT_EQ(engine_->counts().blocks_verified, 4u);
-  EXPECT_EQ(engine_->counts().wrong_words, 0u);
+  EXPECT_EQ(store_.counts().filled, 4u);
+  EXPECT_EQ(store_.counts().verified, 4u);
+  EXPECT_EQ(store_.counts().wrong_words, 0u);
   EXPECT_EQ(slots_.taken(), 0u);
   EXPECT_THAT(engine_->waits(), IsEmpty());
 }
@@ -100,7 +101,7 @@ TEST_F(EngineTest, PreemptsTheYoungestWhereNothingMovesAndFinishesAll) {
   EXPECT_TRUE(engine_->finished());
   EXPECT_EQ(engine_->counts().done, 2u);
   EXPECT_EQ(engine_->counts().tokens, 16u) << "a preempted request keeps the tokens it had";
-  EXPECT_EQ(engine_->counts().wrong_words, 0u);
+  EXPECT_EQ(store_.counts().wrong_words, 0u);
 }
 
 TEST_F(EngineTest, PreemptsAsManyAsTheOthersNeed) {
@@ -113,19 +114,68 @@ TEST_F(EngineTest, PreemptsAsManyAsTheOthersNeed) {
   EXPECT_EQ(engine_->counts().done, 4u);
 }
 
-TEST_F(EngineTest, AloneAndStuckGivesItsBlocksBackForAWhile) {
+TEST_F(EngineTest, AloneAndStuckGivesItsBlocksBackAndAsksForAllAtOnce) {
   slots_.Add(1);
-  Start({{absl::ZeroDuration(), 8, 8}});
+  Start({{absl::ZeroDuration(), 8, 16}});
   Step(103);
   EXPECT_EQ(engine_->counts().preemptions, 1u);
   EXPECT_EQ(engine_->running(), 0u);
   EXPECT_EQ(slots_.taken(), 0u);
-  EXPECT_EQ(slots_.wanted(), 0u);
+  EXPECT_EQ(slots_.wanted(), 0u) << "for a while it asks for nothing";
   Step(150);
-  EXPECT_EQ(engine_->running(), 1u) << "and tries again";
-  slots_.Add(1);
+  EXPECT_EQ(engine_->running(), 0u);
+  EXPECT_EQ(slots_.min_new(), 2u) << "its six blocks take three slots, and one is ready";
+  slots_.Add(2);
   Step(30);
   EXPECT_TRUE(engine_->finished());
+}
+
+TEST_F(EngineTest, WhatCouldNotBeFinishedIsAskedForAsAWhole) {
+  slots_.Add(2);
+  slots_.SetMost(3);
+  Start({{absl::ZeroDuration(), 4, 28}, {absl::ZeroDuration(), 4, 2}});
+  Step(2);
+  EXPECT_EQ(engine_->running(), 0u) << "its prompt would fit";
+  EXPECT_EQ(slots_.min_new(), 4u);
+  EXPECT_EQ(slots_.wanted(), 2 + 4u) << "beside what is ready, so that nobody takes it for possible";
+}
+
+TEST_F(EngineTest, ARefusedRequestLetsThoseBehindItRun) {
+  slots_.Add(2);
+  slots_.SetMost(3);
+  Start({{absl::ZeroDuration(), 4, 28}, {absl::ZeroDuration(), 4, 2}});
+  Step(2);
+  ASSERT_TRUE(engine_->Refuse(now_).ok());
+  EXPECT_EQ(engine_->counts().too_large, 1u);
+  EXPECT_EQ(slots_.wanted(), 0u);
+  Step(6);
+  EXPECT_EQ(engine_->counts().done, 1u);
+  EXPECT_TRUE(engine_->finished());
+  EXPECT_THAT(engine_->waits(), IsEmpty()) << "the refused one's waiting is not the next one's";
+}
+
+TEST_F(EngineTest, ALateRefusalIsNotTakenForTheNextRequests) {
+  slots_.SetMost(3);
+  Start({{absl::ZeroDuration(), 4, 28}, {absl::ZeroDuration(), 4, 2}});
+  Step(2);
+  ASSERT_TRUE(engine_->Refuse(now_).ok());
+  ASSERT_TRUE(engine_->Refuse(now_).ok());
+  EXPECT_EQ(engine_->counts().too_large, 1u);
+  EXPECT_EQ(engine_->queued(), 1u);
+}
+
+TEST_F(EngineTest, PreemptedForATargetStartsOverAndCountsWhatItTakesAgain) {
+  slots_.Add(8);
+  Start({{absl::ZeroDuration(), 8, 4}, {absl::ZeroDuration(), 8, 4}});
+  Step(2);
+  ASSERT_TRUE(engine_->PreemptForTarget(now_).ok());
+  EXPECT_EQ(engine_->running(), 1u);
+  EXPECT_EQ(pool_.blocks_in_use(), 3u);
+  Step(10);
+  EXPECT_EQ(engine_->counts().done, 2u);
+  EXPECT_EQ(engine_->counts().preemptions, 1u);
+  EXPECT_EQ(engine_->counts().preempted_for_target, 1u);
+  EXPECT_EQ(engine_->counts().refault_blocks, 3u);
 }
 
 TEST_F(EngineTest, RefusesWhatCouldNeverBeHeld) {
@@ -152,7 +202,7 @@ TEST_F(EngineTest, SeesMemoryThatSomebodyElseChanged) {
   Step();
   reinterpret_cast<uint64_t*>(slots_.base())[3] ^= 1;
   Step(5);
-  EXPECT_EQ(engine_->counts().wrong_words, 1u);
+  EXPECT_EQ(store_.counts().wrong_words, 1u);
 }
 
 TEST_F(EngineTest, StoppingVerifiesAndFreesWhatIsOut) {
@@ -161,7 +211,7 @@ TEST_F(EngineTest, StoppingVerifiesAndFreesWhatIsOut) {
   Step(3);
   reinterpret_cast<uint64_t*>(slots_.base())[0] ^= 1;
   ASSERT_TRUE(engine_->Stop().ok());
-  EXPECT_EQ(engine_->counts().wrong_words, 1u);
+  EXPECT_EQ(store_.counts().wrong_words, 1u);
   EXPECT_EQ(slots_.taken(), 0u);
   EXPECT_FALSE(engine_->finished());
 }

@@ -32,6 +32,8 @@ void VisitResult(Visitor& visit, M& m) {
   visit("unfinished", m.unfinished);
   visit("too_large", m.too_large);
   visit("preemptions", m.preemptions);
+  visit("preempted_for_target", m.preempted_for_target);
+  visit("refault", m.refault);
   visit("tokens", m.tokens);
   visit("steps", m.steps);
   visit("takes", m.takes);
@@ -40,6 +42,14 @@ void VisitResult(Visitor& visit, M& m) {
   visit("verified", m.verified);
   visit("pattern_seconds", m.pattern_seconds);
   visit("wrong_words", m.wrong_words);
+  visit("evicted_blocks", m.evicted_blocks);
+  visit("targets", m.targets);
+  visit("targets_answered", m.targets_answered);
+  visit("targets_late", m.targets_late);
+  visit("reclaimed", m.reclaimed);
+  visit("answers_ms", m.answers_ms);
+  visit("busy_held", m.busy_held);
+  visit("busy_needed", m.busy_needed);
   visit("mapped", m.mapped);
   visit("unmapped", m.unmapped);
   visit("growing_seconds", m.growing_seconds);
@@ -47,12 +57,14 @@ void VisitResult(Visitor& visit, M& m) {
   visit("best_growth", m.best_growth);
   visit("peak_mapped", m.peak_mapped);
   visit("peak_in_blocks", m.peak_in_blocks);
+  visit("peak_cached", m.peak_cached);
   visit("refusals", m.refusals);
   visit("refusal", m.refusal);
   visit("broker_losses", m.broker_losses);
   visit("sample_seconds", m.sample_seconds);
   visit("sample_mapped", m.sample_mapped);
   visit("sample_in_blocks", m.sample_in_blocks);
+  visit("sample_cached", m.sample_cached);
   visit("sample_running", m.sample_running);
   visit("sample_queued", m.sample_queued);
 }

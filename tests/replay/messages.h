@@ -32,6 +32,8 @@ struct Result {
   uint64_t unfinished = 0;
   uint64_t too_large = 0;
   uint64_t preemptions = 0;
+  uint64_t preempted_for_target = 0;  // of which
+  uint64_t refault = 0;               // bytes that were computed again because of those
   uint64_t tokens = 0;
   uint64_t steps = 0;
 
@@ -43,14 +45,27 @@ struct Result {
   double pattern_seconds = 0;  // in filling and verifying
   uint64_t wrong_words = 0;
 
+  uint64_t evicted_blocks = 0;  // of the prefix cache
+
+  // What the broker asked for, and what came of it; see TargetLog.
+  uint64_t targets = 0;
+  uint64_t targets_answered = 0;
+  uint64_t targets_late = 0;
+  uint64_t reclaimed = 0;  // bytes
+  std::vector<double> answers_ms;
+
+  double busy_held = 0;  // byte-seconds of what it needed while it was busy
+  double busy_needed = 0;
+
   uint64_t mapped = 0;  // bytes, in all
   uint64_t unmapped = 0;
   double growing_seconds = 0;
   double mean_growth = 0;  // bytes a second
   double best_growth = 0;
 
-  uint64_t peak_mapped = 0;  // bytes, at once
-  uint64_t peak_in_blocks = 0;
+  uint64_t peak_mapped = 0;     // bytes, at once
+  uint64_t peak_in_blocks = 0;  // of running requests
+  uint64_t peak_cached = 0;
 
   uint64_t refusals = 0;
   std::string refusal;  // the last one's text
@@ -60,6 +75,7 @@ struct Result {
   std::vector<double> sample_seconds;
   std::vector<double> sample_mapped;
   std::vector<double> sample_in_blocks;
+  std::vector<double> sample_cached;
   std::vector<double> sample_running;
   std::vector<double> sample_queued;
 };

@@ -19,12 +19,19 @@ TEST(MessagesTest, AReadySurvivesItsLine) {
 }
 
 TEST(MessagesTest, AResultSurvivesItsLine) {
-  const auto result = std::get<Result>(
-      ParseLine(ToLine(Result{.done = 7, .waits_ms = {0.25, 12}, .mapped = 1ull << 40, .refusal = "a\nb"})).value());
+  const auto result = std::get<Result>(ParseLine(ToLine(Result{.done = 7,
+                                                               .waits_ms = {0.25, 12},
+                                                               .targets_late = 2,
+                                                               .answers_ms = {7},
+                                                               .mapped = 1ull << 40,
+                                                               .refusal = "a\nb"}))
+                                           .value());
   EXPECT_EQ(result.done, 7u);
   EXPECT_THAT(result.waits_ms, ElementsAre(0.25, 12));
   EXPECT_EQ(result.mapped, 1ull << 40);
   EXPECT_EQ(result.refusal, "a\nb");
+  EXPECT_EQ(result.targets_late, 2u);
+  EXPECT_THAT(result.answers_ms, ElementsAre(7));
 }
 
 TEST(MessagesTest, AnythingElseIsDataLoss) {

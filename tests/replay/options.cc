@@ -30,6 +30,9 @@ constexpr char kExamples[] = R"(Examples:
     replay --tenants a,b --trace a=AzureLLMInferenceTrace_conv.csv --trace b=BurstGPT_1.csv#GPT-4 --time-scale 10 \
            --duration 120s
 
+  Two tenants that keep their cache and burst in turns, on a device that holds one of them; b answers the broker late:
+    replay --tenants a,b --bursts 20s --duration 60s --cache keep --answer-after b=300ms
+
   What a load would take of memory without end, without a broker:
     replay --peak-rate 20 --step-time 100ms --dry-run
 
@@ -45,12 +48,18 @@ struct Texts {
   std::string pattern = "ramp";
   std::string ramp = "30s";
   std::string duration;
-  std::string burst_on = "5s";
+  std::string bursts;
+  std::string burst_on;
   std::string burst_off = "15s";
   std::string step_time = "25ms";
   std::string drain = "120s";
   std::string preempt_after = "250ms";
   std::string sample_interval = "100ms";
+  std::vector<std::string> cache;
+  std::vector<std::string> cache_max;
+  std::vector<std::string> answer_after;
+  std::string ignore_targets;
+  std::vector<std::string> floor;
   std::vector<std::string> traces;
   int run_as = -1;
 };
@@ -101,7 +110,12 @@ void AddFlags(CLI::App& app, Options& options, Texts& texts) {
       ->type_name("SHARE")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  load->add_option("--burst-on", texts.burst_on, "Length of a burst")->type_name("TIME")->capture_default_str();
+  load->add_option("--bursts", texts.bursts,
+                   "The burst pattern, each tenant one burst in this time, one tenant after the other")
+      ->type_name("PERIOD");
+  load->add_option("--burst-on", texts.burst_on,
+                   "Length of a burst; default 5s, with --bursts the period divided among the tenants")
+      ->type_name("TIME");
   load->add_option("--burst-off", texts.burst_off, "Between bursts")->type_name("TIME")->capture_default_str();
   load->add_option("--prompt-tokens", options.load.prompt_tokens, "Of each made-up request")
       ->check(CLI::Range(1, 10'000'000))
@@ -120,6 +134,23 @@ void AddFlags(CLI::App& app, Options& options, Texts& texts) {
       ->type_name("TIME");
   load->add_option("--max-requests", options.max_requests, "Of each tenant; 0: all")->capture_default_str();
   load->add_option("--seed", options.load.seed, "Of what is random")->capture_default_str();
+
+  auto* neighbours = group("Each tenant (all of them where none is named; may be repeated)");
+  neighbours
+      ->add_option("--cache", texts.cache,
+                   "keep: what requests leave behind stays as prefix cache until it is needed or asked for; none "
+                   "(default): it is given back at once")
+      ->type_name("[TENANT=]keep|none");
+  neighbours->add_option("--cache-max", texts.cache_max, "No more cache than this")->type_name("[TENANT=]SIZE");
+  neighbours
+      ->add_option("--answer-after", texts.answer_after, "It starts to give back so long after the broker asked it to")
+      ->type_name("[TENANT=]TIME");
+  neighbours
+      ->add_option("--ignore-targets", texts.ignore_targets,
+                   "These never give back what they are asked for, and say that all they hold is old cache")
+      ->type_name("A,B");
+  neighbours->add_option("--floor", texts.floor, "It tells the broker that one of its longest requests needs so much")
+      ->type_name("[TENANT=]SIZE");
 
   auto* engine = group("Engine");
   engine->add_option("--step-time", texts.step_time, "Each running request gets a token")
@@ -161,16 +192,68 @@ absl::Status ReadTime(absl::string_view flag, const std::string& text, absl::Dur
   return absl::OkStatus();
 }
 
+absl::StatusOr<size_t> FindTenant(absl::string_view flag, const std::string& name,
+                                  const std::vector<std::string>& tenants) {
+  const auto it = std::find(tenants.begin(), tenants.end(), name);
+  if (it != tenants.end()) return static_cast<size_t>(it - tenants.begin());
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, ": '", name, "' is no tenant; there are ", absl::StrJoin(tenants, ", ")));
+}
+
+// Reads each "[TENANT=]VALUE" with `read`, for that tenant or for all.
+template <typename Read>
+absl::Status ReadForTenants(absl::string_view flag, const std::vector<std::string>& texts, Options& options,
+                            Read read) {
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    size_t first = 0;
+    size_t end = options.tenants.size();
+    if (equals != std::string::npos) {
+      KVB_ASSIGN_OR_RETURN(first, FindTenant(flag, text.substr(0, equals), options.tenants));
+      end = first + 1;
+    }
+    const std::string value = equals == std::string::npos ? text : text.substr(equals + 1);
+    for (size_t i = first; i < end; ++i) KVB_RETURN_IF_ERROR(read(value, options.of_tenant[i]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadCache(const std::string& text, bool& keep) {
+  keep = text == "keep";
+  if (keep || text == "none") return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--cache: '", text, "' is neither keep nor none"));
+}
+
+absl::Status ReadTenantOptions(const Texts& texts, Options& options) {
+  options.of_tenant.assign(options.tenants.size(), {});
+  KVB_RETURN_IF_ERROR(ReadForTenants(
+      "--cache", texts.cache, options,
+      [](const std::string& text, TenantOptions& tenant) { return ReadCache(text, tenant.keep_cache); }));
+  KVB_RETURN_IF_ERROR(
+      ReadForTenants("--cache-max", texts.cache_max, options, [](const std::string& text, TenantOptions& tenant) {
+        return ReadSize("--cache-max", text, tenant.cache_max.emplace());
+      }));
+  KVB_RETURN_IF_ERROR(
+      ReadForTenants("--answer-after", texts.answer_after, options, [](const std::string& text, TenantOptions& tenant) {
+        return ReadTime("--answer-after", text, absl::ZeroDuration(), tenant.answer.after);
+      }));
+  KVB_RETURN_IF_ERROR(ReadForTenants(
+      "--floor", texts.floor, options,
+      [](const std::string& text, TenantOptions& tenant) { return ReadSize("--floor", text, tenant.floor); }));
+  for (const absl::string_view name : absl::StrSplit(texts.ignore_targets, ',', absl::SkipEmpty())) {
+    KVB_ASSIGN_OR_RETURN(const size_t i, FindTenant("--ignore-targets", std::string(name), options.tenants));
+    options.of_tenant[i].answer.never = true;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<TraceSource> ReadTraceSource(const std::string& text, const std::vector<std::string>& tenants) {
   TraceSource source;
   std::string rest = text;
   if (const size_t equals = rest.find('='); equals != std::string::npos) {
     source.tenant = rest.substr(0, equals);
     rest = rest.substr(equals + 1);
-    if (std::find(tenants.begin(), tenants.end(), source.tenant) == tenants.end()) {
-      return absl::InvalidArgumentError(absl::StrCat("--trace ", text, ": '", source.tenant,
-                                                     "' is no tenant; there are ", absl::StrJoin(tenants, ", ")));
-    }
+    KVB_RETURN_IF_ERROR(FindTenant(absl::StrCat("--trace ", text), source.tenant, tenants).status());
   }
   if (const size_t hash = rest.find('#'); hash != std::string::npos) {
     source.model = rest.substr(hash + 1);
@@ -199,9 +282,28 @@ LoadOptions::Pattern PatternOf(const std::string& name) {
   return LoadOptions::Pattern::kRamp;
 }
 
+// With `--bursts` the tenants divide the period among them, unless a burst's length is given.
+absl::Status ReadBursts(const Texts& texts, size_t tenants, LoadOptions& load) {
+  constexpr absl::Duration kTick = absl::Milliseconds(1);
+  absl::Duration period;
+  if (!texts.bursts.empty()) {
+    KVB_RETURN_IF_ERROR(ReadTime("--bursts", texts.bursts, kTick * static_cast<double>(tenants), period));
+    load.pattern = LoadOptions::Pattern::kBurst;
+    load.burst_on = period / static_cast<double>(tenants);
+  }
+  if (!texts.burst_on.empty()) KVB_RETURN_IF_ERROR(ReadTime("--burst-on", texts.burst_on, kTick, load.burst_on));
+  if (texts.bursts.empty()) return ReadTime("--burst-off", texts.burst_off, absl::ZeroDuration(), load.burst_off);
+  if (load.burst_on > period) {
+    return absl::InvalidArgumentError(absl::StrCat("--burst-on: ", texts.burst_on, " is longer than --bursts"));
+  }
+  load.burst_off = period - load.burst_on;
+  return absl::OkStatus();
+}
+
 absl::Status ReadTexts(const Texts& texts, Options& options) {
   constexpr absl::Duration kTick = absl::Milliseconds(1);
   KVB_RETURN_IF_ERROR(ReadTenants(texts.tenants, options.tenants));
+  KVB_RETURN_IF_ERROR(ReadTenantOptions(texts, options));
   KVB_RETURN_IF_ERROR(ReadSize("--slot", texts.slot, options.slot));
   KVB_RETURN_IF_ERROR(ReadSize("--reserve", texts.reserve, options.reserve));
   if (texts.bytes_per_token.empty()) {
@@ -223,8 +325,7 @@ absl::Status ReadTexts(const Texts& texts, Options& options) {
 
   options.load.pattern = PatternOf(texts.pattern);
   KVB_RETURN_IF_ERROR(ReadTime("--ramp", texts.ramp, kTick, options.load.ramp));
-  KVB_RETURN_IF_ERROR(ReadTime("--burst-on", texts.burst_on, kTick, options.load.burst_on));
-  KVB_RETURN_IF_ERROR(ReadTime("--burst-off", texts.burst_off, absl::ZeroDuration(), options.load.burst_off));
+  KVB_RETURN_IF_ERROR(ReadBursts(texts, options.tenants.size(), options.load));
   if (!texts.duration.empty()) {
     KVB_RETURN_IF_ERROR(ReadTime("--duration", texts.duration, kTick, options.load.duration));
     options.duration = options.load.duration;

@@ -11,6 +11,7 @@
 #include "common/base/bytes.h"
 #include "tests/replay/block_pool.h"
 #include "tests/replay/engine.h"
+#include "tests/replay/give_back.h"
 #include "tests/replay/load.h"
 
 namespace kvbroker::replay {
@@ -22,9 +23,18 @@ struct TraceSource {
   std::string model;  // only this model's rows; empty: all
 };
 
+// How one tenant treats its neighbours.
+struct TenantOptions {
+  bool keep_cache = false;         // blocks of requests that are done stay, until something else needs them
+  std::optional<Bytes> cache_max;  // no more of them than this
+  AnswerOptions answer;
+  Bytes floor;  // what it says that one longest request needs; 0: nothing is said
+};
+
 // All that the command line says. Sizes and times are checked.
 struct Options {
   std::vector<std::string> tenants = {"a", "b", "c"};
+  std::vector<TenantOptions> of_tenant = std::vector<TenantOptions>(3);  // in the same order
 
   // Where the broker is; see SessionOptions.
   std::string socket;

@@ -35,6 +35,34 @@ TEST(OptionsTest, ReadsSizesTimesAndTraces) {
   EXPECT_EQ(options.traces[1].tenant, "");
 }
 
+TEST(OptionsTest, ReadsEachTenantsOwnOptions) {
+  const Options options = *Parse({"--tenants", "a,b,c", "--cache", "keep", "--cache", "b=none", "--cache-max", "a=1GiB",
+                                  "--answer-after", "b=300ms", "--ignore-targets", "a,c", "--floor", "16GiB"})
+                               .options;
+  ASSERT_EQ(options.of_tenant.size(), 3u);
+  const TenantOptions& a = options.of_tenant[0];
+  const TenantOptions& b = options.of_tenant[1];
+  EXPECT_TRUE(a.keep_cache);
+  EXPECT_FALSE(b.keep_cache);
+  EXPECT_EQ(a.cache_max, GiB(1));
+  EXPECT_EQ(b.cache_max, std::nullopt);
+  EXPECT_EQ(a.answer.after, absl::ZeroDuration());
+  EXPECT_EQ(b.answer.after, absl::Milliseconds(300));
+  EXPECT_TRUE(a.answer.never);
+  EXPECT_FALSE(b.answer.never);
+  EXPECT_EQ(b.floor, GiB(16));
+}
+
+TEST(OptionsTest, BurstsDivideThePeriodUnlessTheirLengthIsGiven) {
+  const Options options = *Parse({"--tenants", "a,b", "--bursts", "20s"}).options;
+  EXPECT_EQ(options.load.pattern, LoadOptions::Pattern::kBurst);
+  EXPECT_EQ(options.load.burst_on, absl::Seconds(10));
+  EXPECT_EQ(options.load.burst_off, absl::Seconds(10));
+  const Options shorter = *Parse({"--tenants", "a,b", "--bursts", "20s", "--burst-on", "4s"}).options;
+  EXPECT_EQ(shorter.load.burst_on, absl::Seconds(4));
+  EXPECT_EQ(shorter.load.burst_off, absl::Seconds(16));
+}
+
 TEST(OptionsTest, RefusesWhatCannotBe) {
   const std::vector<std::vector<const char*>> wrong = {
       {"--slot", "1MiB"},
@@ -46,6 +74,14 @@ TEST(OptionsTest, RefusesWhatCannotBe) {
       {"--step-time", "soon"},
       {"--sample-interval", "1ms"},
       {"--pattern", "sawtooth"},
+      {"--cache", "some"},
+      {"--cache", "d=keep"},
+      {"--cache-max", "0"},
+      {"--answer-after", "a=soon"},
+      {"--ignore-targets", "d"},
+      {"--floor", "a="},
+      {"--bursts", "1ms"},
+      {"--bursts", "5s", "--burst-on", "6s"},
       {"--overlap", "2"},
       {"--model", "gpt-2"},
       {"--trace", "d=x.csv"},

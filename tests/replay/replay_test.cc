@@ -11,6 +11,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -74,10 +75,37 @@ class ReplayTest : public ::testing::Test {
     return text.str();
   }
   std::string Output() const { return Read("out"); }
-  google::protobuf::Struct Summary() const {
+  google::protobuf::Struct Json() const {
     google::protobuf::Struct json;
     EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(Read("r.json"), &json).ok()) << Output();
-    return json.fields().at("summary").struct_value();
+    return json;
+  }
+  google::protobuf::Struct Summary() const { return Json().fields().at("summary").struct_value(); }
+  // What a tenant gave back because it was asked to.
+  double Reclaimed(int tenant) const {
+    return Json()
+        .fields()
+        .at("tenants")
+        .list_value()
+        .values(tenant)
+        .struct_value()
+        .fields()
+        .at("give_back")
+        .struct_value()
+        .fields()
+        .at("reclaimed")
+        .number_value();
+  }
+
+  // Requests of so many tokens in and out, 100 ms apart; the argument that hands them to a tenant.
+  std::string Trace(const std::string& tenant, const std::vector<std::pair<int, int>>& requests) const {
+    const std::string path = dir_.path() + "/" + tenant + ".csv";
+    std::ofstream out(path);
+    out << "TIMESTAMP,ContextTokens,GeneratedTokens\n";
+    for (size_t i = 0; i < requests.size(); ++i) {
+      out << "2023-11-16 18:00:00." << i << "," << requests[i].first << "," << requests[i].second << "\n";
+    }
+    return tenant + "=" + path;
   }
 
   TempDir dir_;
@@ -100,6 +128,36 @@ TEST_F(ReplayTest, TenantsWhosePeaksExceedTheCapacityShareItWithoutAnError) {
   EXPECT_LE(number("largest_sum_held"), number("capacity"));
   EXPECT_GT(number("sum_of_peaks"), number("capacity"));
   EXPECT_TRUE(broker->BecomesIdle(absl::Seconds(5)));
+}
+
+TEST_F(ReplayTest, CacheMovesToWhoeverIsBusyWithoutAWrongWord) {
+  const auto broker = BrokerProcess::Start({"--host-memory", "64MiB", "--tenant", "a=none", "--tenant", "b=none"});
+  Start(*broker, {"--tenants", "a,b", "--bursts", "12s", "--burst-on", "2s", "--duration", "14s", "--peak-rate", "80",
+                  "--cache", "keep", "--low", "1", "--high", "2"});
+  EXPECT_EQ(Wait(), 0) << Output() << broker->log();
+  EXPECT_EQ(Summary().fields().at("wrong_words").number_value(), 0);
+  EXPECT_GT(Reclaimed(0), 8 << 20) << Output();
+  EXPECT_GT(Reclaimed(1), 8 << 20) << Output();
+  EXPECT_TRUE(broker->BecomesIdle(absl::Seconds(5)));
+}
+
+TEST_F(ReplayTest, ARequestThatCanNeverBeHeldFailsClearlyAndTheOthersAreServed) {
+  const auto broker = BrokerProcess::Start({"--host-memory", "64MiB", "--tenant", "a=16MiB", "--tenant", "b=none"});
+  Start(*broker, {"--tenants", "a,b", "--trace", Trace("a", {{64, 64}, {1500, 64}, {64, 64}, {200, 1000}, {64, 64}}),
+                  "--trace", Trace("b", {{64, 64}, {1500, 64}, {64, 64}}), "--floor", "b=26MiB", "--drain", "30s"});
+  EXPECT_EQ(Wait(), 0) << Output() << broker->log();
+  EXPECT_THAT(Output(), HasSubstr("a: 2 requests were larger than it may ever hold"));
+  EXPECT_THAT(Output(), HasSubstr("the limit of tenant a is 16 MiB"));
+  EXPECT_THAT(Output(), HasSubstr("3/5"));
+  EXPECT_THAT(Output(), HasSubstr("3/3"));
+}
+
+TEST_F(ReplayTest, ATenantThatNeverAnswersCostsTheOthersTimeAndNothingElse) {
+  const auto broker = BrokerProcess::Start({"--host-memory", "32MiB", "--tenant", "a=none", "--tenant", "b=none"});
+  Start(*broker, {"--tenants", "a,b", "--pattern", "poisson", "--peak-rate", "20", "--duration", "4s", "--cache",
+                  "keep", "--ignore-targets", "b", "--answer-after", "a=50ms", "--low", "1", "--high", "2"});
+  EXPECT_EQ(Wait(), 0) << Output() << broker->log();
+  EXPECT_EQ(Summary().fields().at("wrong_words").number_value(), 0);
 }
 
 TEST_F(ReplayTest, ReplaysTraces) {

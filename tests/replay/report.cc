@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tests/replay/json.h"
+#include "tests/replay/share_meter.h"
 
 namespace kvbroker::replay {
 namespace {
@@ -70,6 +71,36 @@ std::vector<std::string> Row(const std::string& name, const std::string& peak, c
           absl::StrCat(result.wrong_words)};
 }
 
+// Of what it needed while it was busy, what it had; 1 where it needed nothing.
+double ShareHad(const Result& result) { return result.busy_needed > 0 ? result.busy_held / result.busy_needed : 1; }
+
+std::vector<std::string> GiveBackRow(const std::string& name, const Result& result) {
+  const Summary answers = Summarize(result.answers_ms);
+  return {name,
+          Short(Bytes(result.peak_cached)),
+          absl::StrCat(result.evicted_blocks),
+          absl::StrCat(result.targets),
+          absl::StrCat(result.targets_answered),
+          absl::StrCat(result.targets_late),
+          answers.count > 0 ? Milliseconds(answers.p50) : "-",
+          answers.count > 0 ? Milliseconds(answers.p99) : "-",
+          Short(Bytes(result.reclaimed)),
+          absl::StrCat(result.preempted_for_target),
+          Short(Bytes(result.refault)),
+          absl::StrFormat("%.0f %%", 100 * ShareHad(result))};
+}
+
+std::string GiveBackTable(const std::vector<TenantReport>& tenants, const Result& total) {
+  std::vector<std::vector<std::string>> rows = {{"given back", "most cached", "evicted", "asked", "answered", "late",
+                                                 "p50 ms", "p99 ms", "reclaimed", "preempted", "refault", "had"}};
+  for (const TenantReport& tenant : tenants) rows.push_back(GiveBackRow(tenant.name, tenant.result));
+  rows.push_back(GiveBackRow("sum", total));
+  return Aligned(rows);
+}
+
+// Did the broker ask for anything, or did anybody keep what could be asked for?
+bool HasGiveBack(const Result& total) { return total.targets > 0 || total.peak_cached > 0; }
+
 // The tenants' results as if they were one's.
 Result Total(const std::vector<TenantReport>& tenants) {
   Result sum;
@@ -81,6 +112,8 @@ Result Total(const std::vector<TenantReport>& tenants) {
     sum.unfinished += result.unfinished;
     sum.too_large += result.too_large;
     sum.preemptions += result.preemptions;
+    sum.preempted_for_target += result.preempted_for_target;
+    sum.refault += result.refault;
     sum.tokens += result.tokens;
     sum.takes += result.takes;
     sum.waits_ms.insert(sum.waits_ms.end(), result.waits_ms.begin(), result.waits_ms.end());
@@ -88,6 +121,15 @@ Result Total(const std::vector<TenantReport>& tenants) {
     sum.verified += result.verified;
     sum.pattern_seconds += result.pattern_seconds;
     sum.wrong_words += result.wrong_words;
+    sum.evicted_blocks += result.evicted_blocks;
+    sum.targets += result.targets;
+    sum.targets_answered += result.targets_answered;
+    sum.targets_late += result.targets_late;
+    sum.reclaimed += result.reclaimed;
+    sum.answers_ms.insert(sum.answers_ms.end(), result.answers_ms.begin(), result.answers_ms.end());
+    sum.busy_held += result.busy_held;
+    sum.busy_needed += result.busy_needed;
+    sum.peak_cached += result.peak_cached;
     sum.mapped += result.mapped;
     sum.unmapped += result.unmapped;
     sum.growing_seconds += result.growing_seconds;
@@ -98,10 +140,20 @@ Result Total(const std::vector<TenantReport>& tenants) {
   return sum;
 }
 
-void WriteWaits(JsonWriter& json, const Summary& waits) {
+void WriteSummary(JsonWriter& json, const Summary& summary) {
   json.BeginObject();
-  json.Field("count", waits.count).Field("mean", waits.mean).Field("p50", waits.p50).Field("p99", waits.p99);
-  json.Field("max", waits.max).EndObject();
+  json.Field("count", summary.count).Field("mean", summary.mean).Field("p50", summary.p50).Field("p99", summary.p99);
+  json.Field("max", summary.max).EndObject();
+}
+
+void WriteGiveBack(JsonWriter& json, const Result& result) {
+  json.Key("give_back").BeginObject();
+  json.Field("targets", result.targets).Field("answered", result.targets_answered).Field("late", result.targets_late);
+  json.Key("answer_ms");
+  WriteSummary(json, Summarize(result.answers_ms));
+  json.Field("reclaimed", result.reclaimed).Field("preempted", result.preempted_for_target);
+  json.Field("refault", result.refault).Field("evicted_blocks", result.evicted_blocks);
+  json.Field("share_had", ShareHad(result)).EndObject();
 }
 
 void WriteTenant(JsonWriter& json, const Report& report, size_t i) {
@@ -115,12 +167,14 @@ void WriteTenant(JsonWriter& json, const Report& report, size_t i) {
   json.Field("too_large", result.too_large).Field("preemptions", result.preemptions).EndObject();
   json.Field("tokens", result.tokens).Field("steps", result.steps);
   json.Field("takes", result.takes).Key("waited_ms");
-  WriteWaits(json, Summarize(result.waits_ms));
+  WriteSummary(json, Summarize(result.waits_ms));
+  WriteGiveBack(json, result);
   json.Key("growth").BeginObject();
   json.Field("mapped", result.mapped).Field("unmapped", result.unmapped);
   json.Field("growing_seconds", result.growing_seconds).Field("mean_bytes_per_second", result.mean_growth);
   json.Field("best_bytes_per_second", result.best_growth).EndObject();
   json.Field("peak_mapped", result.peak_mapped).Field("peak_in_blocks", result.peak_in_blocks);
+  json.Field("peak_cached", result.peak_cached);
   json.Key("pattern").BeginObject();
   json.Field("filled", result.filled).Field("verified", result.verified).Field("seconds", result.pattern_seconds);
   json.Field("wrong_words", result.wrong_words).EndObject();
@@ -128,7 +182,8 @@ void WriteTenant(JsonWriter& json, const Report& report, size_t i) {
   json.Field("broker_losses", result.broker_losses);
   json.Key("samples").BeginObject();
   json.Field("seconds", result.sample_seconds).Field("mapped", result.sample_mapped);
-  json.Field("in_blocks", result.sample_in_blocks).Field("running", result.sample_running);
+  json.Field("in_blocks", result.sample_in_blocks).Field("cached", result.sample_cached);
+  json.Field("running", result.sample_running);
   json.Field("queued", result.sample_queued).EndObject().EndObject();
 }
 
@@ -155,7 +210,7 @@ void WriteSamples(JsonWriter& json, const Report& report) {
 Bytes BrokerSample::sum() const {
   Bytes sum = held_by_others;
   for (const Bytes bytes : held) sum += bytes;
-  return sum;
+  return MinusOrZero(sum, counted_twice);
 }
 
 Bytes Report::peak(size_t tenant) const {
@@ -188,6 +243,14 @@ size_t Report::samples_over_capacity() const {
 }
 
 Summary Report::waits() const { return Summarize(Total(tenants).waits_ms); }
+
+double Report::fairness() const {
+  std::vector<double> shares;
+  for (const TenantReport& tenant : tenants) {
+    if (tenant.result.busy_needed > 0) shares.push_back(ShareHad(tenant.result));
+  }
+  return JainIndex(shares);
+}
 
 double Report::seconds() const {
   double seconds = 0;
@@ -231,6 +294,9 @@ std::string ToTable(const Report& report) {
 
   const Bytes capacity = report.capacity();
   std::string out = absl::StrCat(report.title, "\n\n", Aligned(rows), "\n");
+  if (const Result total = Total(report.tenants); HasGiveBack(total)) {
+    absl::StrAppend(&out, GiveBackTable(report.tenants, total), "\n");
+  }
   absl::StrAppendFormat(&out, "capacity %s; held at most %s (%.0f %%), in %d samples over %.1f s, %s\n",
                         Short(capacity), Short(report.largest_sum()), 100 * ShareOf(report.largest_sum(), capacity),
                         report.samples.size(), report.seconds(),
@@ -239,6 +305,8 @@ std::string ToTable(const Report& report) {
                             : absl::StrCat("MORE THAN THE CAPACITY IN ", report.samples_over_capacity()));
   absl::StrAppendFormat(&out, "sum of the tenants' own peaks %s (%.0f %% of the capacity)\n",
                         Short(report.sum_of_peaks()), 100 * ShareOf(report.sum_of_peaks(), capacity));
+  absl::StrAppendFormat(&out, "of what they needed while busy the tenants had %.1f %%; Jain's index of it %.3f\n",
+                        100 * ShareHad(Total(report.tenants)), report.fairness());
   for (const TenantReport& tenant : report.tenants) {
     const Result& result = tenant.result;
     if (result.too_large > 0) {
@@ -273,7 +341,9 @@ std::string ToJson(const Report& report) {
   json.Field("broker_refusals",
              report.samples.empty() ? 0 : report.samples.back().refusals - report.samples[0].refusals);
   json.Field("preemptions", total.preemptions).Field("takes", total.takes).Key("waited_ms");
-  WriteWaits(json, report.waits());
+  WriteSummary(json, report.waits());
+  WriteGiveBack(json, total);
+  json.Field("fairness", report.fairness());
   json.Key("problems").BeginArray();
   for (const std::string& problem : report.Problems()) json.Value(problem);
   json.EndArray().EndObject();

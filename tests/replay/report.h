@@ -20,8 +20,11 @@ struct BrokerSample {
   uint64_t refusals = 0;    // since the broker's start
   std::vector<Bytes> held;  // by each tenant of the replay
   Bytes held_by_others;
+  // Of what is held, bytes that the device shows as free already: they were given back, may have been lent anew, and
+  // stay on the old account until its client has said so.
+  Bytes counted_twice;
 
-  Bytes sum() const;  // of all tenants
+  Bytes sum() const;  // of all tenants, each byte once
 };
 
 // One tenant of a replay that has ended.
@@ -52,6 +55,8 @@ struct Report {
   size_t samples_over_capacity() const;
 
   Summary waits() const;  // of all tenants
+  // Jain's index of what share the tenants had of what they needed while they were busy: 1 where all had the same.
+  double fairness() const;
   double seconds() const;
 
   // What must not be, a line each; empty where all was well.

@@ -29,13 +29,14 @@ std::string Common(const E& e) {
                   e.lease;
                 })
     absl::StrAppend(&text, " total=", e.total);
+  if constexpr (requires { e.request; }) absl::StrAppend(&text, " request=", e.request);
   if constexpr (requires { e.status; }) absl::StrAppend(&text, " ", e.status.ToString());
   return text;
 }
 
 struct Describer {
   std::string operator()(const event::Hello& e) const {
-    std::string text = absl::StrCat("Hello pid=", e.process.pid, " tenant=", e.tenant);
+    std::string text = absl::StrCat("Hello pid=", e.process.pid, " tenant=", e.tenant, " floor=", ToString(e.floor));
     for (const auto& held : e.held) absl::StrAppend(&text, Show(held.arena), " held=", held.slots);
     return text;
   }
@@ -62,8 +63,25 @@ struct Describer {
   std::string operator()(const event::DeviceSample& e) const {
     return absl::StrCat("DeviceSample total=", ToString(e.total), " free=", ToString(e.free));
   }
-  std::string operator()(const event::SetLimit& e) const {
-    return absl::StrCat("SetLimit tenant=", e.tenant, " limit=", Show(e.limit));
+  std::string operator()(const event::HoldingReport& e) const {
+    const Holding& h = e.holding;
+    std::string text = absl::StrCat("HoldingReport", Common(e), " spare=", ToString(h.spare), " free=", ToString(h.free));
+    for (const Bytes bytes : h.cached_by_age) absl::StrAppend(&text, " ", bytes.in_bytes());
+    absl::StrAppend(&text, " compactable=", ToString(h.compactable), " preemptible=", ToString(h.preemptible),
+                    " pinned=", ToString(h.pinned), " response=", absl::FormatDuration(h.response));
+    return text;
+  }
+  std::string operator()(const event::ReserveExternal& e) const {
+    return absl::StrCat("ReserveExternal", Common(e), " bytes=", ToString(e.bytes));
+  }
+  std::string operator()(const event::ExternalSettled& e) const {
+    return absl::StrCat("ExternalSettled", Common(e), " bytes=", ToString(e.bytes));
+  }
+  std::string operator()(const event::SetTenant& e) const {
+    return absl::StrCat("SetTenant tenant=", e.tenant, " limit=", Show(e.policy.limit),
+                        " reserved=", ToString(e.policy.reserved), " guarantee=", ToString(e.policy.guarantee),
+                        " deadline=", absl::FormatDuration(e.policy.guarantee_deadline), " ",
+                        ToString(e.policy.tenant_class), " weight=", e.policy.weight);
   }
   template <typename E>
   std::string operator()(const E& e) const {
@@ -76,9 +94,12 @@ struct Describer {
   std::string operator()(const effect::TellGrant& e) const { return "TellGrant" + Common(e); }
   std::string operator()(const effect::TellRevoke& e) const { return "TellRevoke" + Common(e); }
   std::string operator()(const effect::TellTarget& e) const {
-    return absl::StrCat("TellTarget", Common(e), " max=", Show(e.max));
+    return absl::StrCat("TellTarget", Common(e), " max=", Show(e.max), " within=", absl::FormatDuration(e.within), " ",
+                        e.reason);
   }
   std::string operator()(const effect::TellError& e) const { return "TellError" + Common(e); }
+  std::string operator()(const effect::TellRoomReady& e) const { return "TellRoomReady" + Common(e); }
+  std::string operator()(const effect::EndProcess& e) const { return "EndProcess" + Common(e); }
   std::string operator()(const effect::Disconnect& e) const { return "Disconnect" + Common(e); }
   std::string operator()(const effect::EndSession& e) const { return "EndSession" + Common(e); }
   std::string operator()(const effect::MakeExtents& e) const { return "MakeExtents" + Common(e); }
@@ -88,7 +109,6 @@ struct Describer {
   std::string operator()(const effect::SampleDevice& e) const {
     return absl::StrCat("SampleDevice in ", absl::FormatDuration(e.delay));
   }
-  std::string operator()(const effect::AnswerLimit& e) const { return "AnswerLimit" + Common(e); }
   std::string operator()(const effect::Note& e) const { return "Note: " + e.text; }
 };
 

@@ -8,13 +8,27 @@ namespace kvbroker::sim {
 SimClient::SimClient(World& world, const Traits& traits, int64_t pid, std::string tenant)
     : world_(world), traits_(traits), pid_(pid), tenant_(std::move(tenant)) {}
 
-void SimClient::Start() { ThinkAgain(); }
+void SimClient::Start() {
+  ThinkAgain();
+  ReportAgain();
+}
 
 void SimClient::ThinkAgain() {
-  world_.timeline.After(world_.rng.UpTo(traits_.thinks) + absl::Microseconds(1), [this] {
+  // A calm one has little to think about.
+  const absl::Duration pause = calm_ ? absl::Milliseconds(100) : world_.rng.UpTo(traits_.thinks);
+  world_.timeline.After(pause + absl::Microseconds(1), [this] {
     if (!alive_) return;
     ThinkAgain();
     if (!frozen_) Think();
+  });
+}
+
+void SimClient::ReportAgain() {
+  world_.timeline.After(absl::Milliseconds(900), [this] {
+    if (!alive_) return;
+    ReportAgain();
+    if (frozen_ || !connected()) return;
+    for (const auto& [id, arena] : arenas_) Report(arena);
   });
 }
 
@@ -27,7 +41,7 @@ void SimClient::Think() {
   if (!session_.has_value() || leaving_) return;
   if (calm_) {
     if (arenas_.empty()) OpenArena();
-    return;
+    return SettleRoom();
   }
   if (rng.Chance(traits_.dies)) return Die(rng.Chance(traits_.leaves_a_child));
   if (poisoned_) return;
@@ -45,27 +59,70 @@ void SimClient::Think() {
     leaving_ = true;
     return SendMessage(event::Goodbye{.session = session()});
   }
+  if (rng.Chance(traits_.asks_for_room)) {
+    if (room_.has_value()) return SettleRoom();
+    const uint64_t ttl = rng.Chance(50) ? 0 : rng.Between(1, 3000);
+    return AskForRoom(traits_.unit * rng.Between(1, 60), absl::Milliseconds(ttl));
+  }
   Arena* arena = AnyArena();
   if (arena == nullptr || rng.Chance(3)) return OpenArena();
   if (!arena->lease) return;
-  switch (rng.Below(8)) {
+  const uint64_t can_go = arena->mapped.size() - arena->use.pinned;
+  switch (rng.Below(10)) {
     case 0:
       if (rng.Chance(20)) return CloseArena(arena->description.id);
       [[fallthrough]];
     case 1:
     case 2:
-      return GiveBack(*arena, rng.Below(arena->mapped.size() + 1));
+      return GiveBack(*arena, traits_.grows ? 0 : rng.Below(can_go + 1));
+    case 3:
+    case 4:
+      ChangeUse(*arena);
+      return Report(*arena);
     default: {
-      const uint64_t want = rng.Below(arena->description.slots + 1);
-      WantMore(*arena, want, rng.Chance(80) ? 0 : rng.Below(want + 2));
-      if (rng.Chance(50)) GiveBack(*arena, arena->mapped.size() - std::min<uint64_t>(want, arena->mapped.size()));
+      const uint64_t wish = traits_.grows ? arena->description.slots : rng.Below(arena->description.slots + 1);
+      Wish(*arena, wish, rng.Chance(80) ? 0 : rng.Below(wish + 2));
+      const uint64_t over = arena->mapped.size() - std::min<uint64_t>(wish, arena->mapped.size());
+      if (rng.Chance(50)) GiveBack(*arena, std::min(over, can_go));
     }
+  }
+}
+
+void SimClient::ChangeUse(Arena& arena) {
+  Rng& rng = world_.rng;
+  const uint64_t mapped = arena.mapped.size();
+  arena.use.pinned = !calm_ && rng.Chance(traits_.pins) ? rng.Below(mapped + 1) / 2 : 0;
+  arena.use.running = rng.Below(mapped - arena.use.pinned + 1);
+  arena.use.rest = rng.Below(Use::kCompactable + 1);
+  if (OverTarget()) AnswerLater();
+}
+
+Holding SimClient::HoldingOf(const Arena& arena) {
+  const Use& use = arena.use;
+  const uint64_t mapped = arena.mapped.size();
+  const uint64_t pinned = std::min(use.pinned, mapped);
+  const uint64_t running = std::min(use.running, mapped - pinned);
+  Holding holding = {.response = traits_.claims_to_respond};
+  holding.pinned = arena.slot * pinned;
+  holding.preemptible = arena.slot * running;
+  Bytes& rest = use.rest == Use::kSpare         ? holding.spare
+                : use.rest == Use::kFree        ? holding.free
+                : use.rest == Use::kCompactable ? holding.compactable
+                                                : holding.cached_by_age[use.rest];
+  rest = arena.slot * (mapped - pinned - running);
+  return holding;
+}
+
+void SimClient::Report(const Arena& arena) {
+  if (arena.lease) {
+    SendMessage(event::HoldingReport{
+        .session = session(), .arena = arena.description.id, .holding = HoldingOf(arena)});
   }
 }
 
 event::Hello SimClient::Greeting() {
   event::Hello hello = {
-      .process = {.pid = pid_, .start_time = 1}, .tenant = tenant_, .engine = "sim", .resumes = before_};
+      .process = {.pid = pid_, .start_time = 1}, .tenant = tenant_, .engine = "sim", .resumes = before_, .floor = traits_.floor};
   for (auto& [id, arena] : arenas_) hello.held.push_back({arena.description, arena.mapped.size()});
   return hello;
 }
@@ -89,11 +146,14 @@ void SimClient::Disconnect() {
 
 void SimClient::OpenArena() {
   if (arenas_.size() >= 3) return;
+  const uint64_t planes = world_.rng.Between(1, 3);
+  OpenArena(std::vector<Bytes>(planes, traits_.unit * world_.rng.Between(1, 2)), world_.rng.Between(1, 40));
+}
+
+void SimClient::OpenArena(std::vector<Bytes> planes, uint64_t slots) {
   const ArenaId id(next_arena_++);
   Arena& arena = arenas_[id];
-  arena.description = {.id = id,
-                       .planes = std::vector<Bytes>(world_.rng.Between(1, 3), MiB(2) * world_.rng.Between(1, 2)),
-                       .slots = world_.rng.Between(1, 40)};
+  arena.description = {.id = id, .planes = std::move(planes), .slots = slots};
   for (const Bytes plane : arena.description.planes) arena.slot += plane;
   SendMessage(event::ArenaOpen{.session = session(), .arena = arena.description});
 }
@@ -104,6 +164,22 @@ void SimClient::CloseArena(ArenaId id) {
   LetGo(arena.importing);
   arenas_.erase(id);
   SendMessage(event::ArenaClose{.session = session(), .arena = id});
+}
+
+void SimClient::Wish(Arena& arena, uint64_t slots, uint64_t min_useful) {
+  arena.wish = slots;
+  WantMore(arena, WithinTarget(arena, slots), min_useful);
+}
+
+uint64_t SimClient::WithinTarget(const Arena& arena, uint64_t slots) const {
+  if (!traits_.wants_within_target || !target_.has_value()) return slots;
+  // As our own client does: each arena gets of the target what the others leave of it.
+  Bytes left = *target_;
+  for (const auto& [id, other] : arenas_) {
+    if (&other == &arena) break;
+    left = MinusOrZero(left, other.slot * other.want);
+  }
+  return std::min(slots, left / arena.slot);
 }
 
 void SimClient::WantMore(Arena& arena, uint64_t slots, uint64_t min_useful) {
@@ -125,7 +201,7 @@ void SimClient::WantMore(Arena& arena, uint64_t slots, uint64_t min_useful) {
 }
 
 void SimClient::GiveBack(Arena& arena, uint64_t slots) {
-  if (slots == 0) return;
+  if (slots == 0 || !arena.lease) return;
   std::vector<Slot> gone(arena.mapped.end() - static_cast<std::ptrdiff_t>(slots), arena.mapped.end());
   arena.mapped.resize(arena.mapped.size() - slots);
   LetGo(gone);
@@ -134,7 +210,7 @@ void SimClient::GiveBack(Arena& arena, uint64_t slots) {
 }
 
 void SimClient::SayReleased(const Arena& arena) {
-  world_.timeline.After(world_.rng.UpTo(traits_.thinks), [this, lease = arena.lease, connection = connection_] {
+  world_.timeline.After(world_.rng.UpTo(traits_.releases.value_or(traits_.thinks)), [this, lease = arena.lease, connection = connection_] {
     const Arena* now = FindArena(lease);
     if (!alive_ || connection != connection_ || now == nullptr) return;
     SendMessage(event::Released{.session = session(), .lease = lease, .total = now->released});
@@ -186,10 +262,21 @@ void SimClient::Die(bool child) {
   world_.died(*this);
 }
 
+void SimClient::Signal(bool kill) {
+  if (kill || world_.rng.Chance(50)) Die();
+}
+
+void SimClient::EndOfProcess() {
+  DropEverything();
+  world_.device.ReturnOutside(std::exchange(outside_, Bytes()));
+}
+
 void SimClient::CalmDown() {
   calm_ = true;
   if (poisoned_) Die();
   Thaw();
+  for (auto& [id, arena] : arenas_) arena.use.pinned = 0;
+  if (OverTarget()) AnswerLater();
 }
 
 void SimClient::Thaw() {
@@ -217,8 +304,8 @@ void SimClient::DropEverything() {
 void SimClient::Bring(uint64_t slots) {
   const ArenaId id(next_arena_++);
   Arena& arena = arenas_[id];
-  arena.description = {.id = id, .planes = {MiB(2)}, .slots = slots + 5};
-  arena.slot = MiB(2);
+  arena.description = {.id = id, .planes = {traits_.unit}, .slots = slots + 5};
+  arena.slot = traits_.unit;
   for (uint64_t i = 0; i < slots; ++i) {
     if (const std::optional<Slot> slot = world_.device.Create(arena.slot, false)) arena.mapped.push_back(*slot);
   }
@@ -234,6 +321,55 @@ SimClient::Arena* SimClient::FindArena(LeaseId lease) {
 SimClient::Arena* SimClient::AnyArena() {
   if (arenas_.empty()) return nullptr;
   return &std::next(arenas_.begin(), static_cast<std::ptrdiff_t>(world_.rng.Below(arenas_.size())))->second;
+}
+
+Bytes SimClient::mapped() const {
+  Bytes sum;
+  for (const auto& [id, arena] : arenas_) sum += arena.slot * arena.mapped.size();
+  return sum;
+}
+
+Bytes SimClient::Held() const {
+  Bytes sum;
+  for (const auto& [id, arena] : arenas_) sum += arena.slot * (arena.here() + arena.unfetched());
+  return sum;
+}
+
+// ---------------------------------------------------------------- room
+
+void SimClient::AskForRoom(Bytes bytes, absl::Duration ttl) {
+  room_ = OwnRoom{.request = next_room_++, .bytes = bytes};
+  const event::ReserveExternal ask = {
+      .session = session(), .request = room_->request, .bytes = bytes, .ttl = ttl};
+  SendMessage(ask);
+}
+
+void SimClient::RoomIsReady(const effect::TellRoomReady& ready) {
+  if (!room_.has_value() || room_->request != ready.request || room_->ready) return;
+  room_->ready = true;
+  FillRoom();
+}
+
+void SimClient::FillRoom() {
+  Rng& rng = world_.rng;
+  // All at once, in parts, or nothing.
+  const uint64_t parts = rng.Below(4);
+  for (uint64_t part = 1; part <= parts; ++part) {
+    world_.timeline.After(rng.UpTo(absl::Seconds(2)), [this, request = room_->request, parts] {
+      if (!alive_ || calm_ || frozen_ || !room_.has_value() || room_->request != request) return;
+      const Bytes left = MinusOrZero(room_->bytes, room_->taken);
+      const Bytes taken = world_.device.TakeOutside(parts == 1 ? left : Bytes(left.in_bytes() / 2));
+      room_->taken += taken;
+      outside_ += taken;
+      if (world_.rng.Chance(30)) SettleRoom();
+    });
+  }
+}
+
+void SimClient::SettleRoom() {
+  if (!room_.has_value()) return;
+  SendMessage(event::ExternalSettled{.session = session(), .request = room_->request, .bytes = room_->taken});
+  room_.reset();
 }
 
 // ---------------------------------------------------------------- what arrives
@@ -255,7 +391,9 @@ void SimClient::Welcome(const effect::Admit& admit) {
              .lease = *lease++,
              .granted = held,
              .received = held,
-             .mapped = std::move(arena.mapped)};
+             .mapped = std::move(arena.mapped),
+             .use = arena.use};
+    arena.wish = held;
   }
 }
 
@@ -269,7 +407,8 @@ void SimClient::Opened(const effect::TellArenaOpened& opened) {
   const auto it = arenas_.find(opened.arena);
   if (it == arenas_.end()) return;
   it->second.lease = opened.lease;
-  WantMore(it->second, world_.rng.Below(it->second.description.slots + 1), 0);
+  const uint64_t slots = it->second.description.slots;
+  Wish(it->second, traits_.grows ? slots : world_.rng.Below(slots + 1), 0);
 }
 
 void SimClient::Granted(const effect::TellGrant& grant) {
@@ -289,14 +428,54 @@ void SimClient::Revoked(const effect::TellRevoke& revoke) {
 }
 
 void SimClient::Aim(const effect::TellTarget& target) {
-  if (!target.max.has_value()) return;
-  Bytes left = *target.max;
-  for (auto& [id, arena] : arenas_) {
-    const uint64_t most = left / arena.slot;
-    if (arena.want > most && arena.lease) WantMore(arena, most, 0);
-    if (arena.mapped.size() > most) GiveBack(arena, arena.mapped.size() - most);
-    left = MinusOrZero(left, arena.slot * arena.mapped.size());
+  if (target.revision <= target_revision_) return;
+  target_revision_ = target.revision;
+  target_ = target.max;
+  if (traits_.wants_within_target) {
+    for (auto& [id, arena] : arenas_) WantWithinTarget(arena);
   }
+  if (OverTarget()) AnswerLater();
+}
+
+void SimClient::WantWithinTarget(Arena& arena) {
+  if (!arena.lease) return;
+  const uint64_t allowed = WithinTarget(arena, arena.wish);
+  if (allowed != arena.want) WantMore(arena, allowed, arena.min_useful);
+}
+
+void SimClient::AnswerLater() {
+  if (answering_ || (traits_.responds == kNever && !calm_)) return;
+  answering_ = true;
+  world_.timeline.After(calm_ ? absl::Milliseconds(5) : traits_.responds, [this, connection = connection_] {
+    answering_ = false;
+    if (!alive_ || !connected() || poisoned_ || leaving_) return;
+    if (connection != connection_ || frozen_) {
+      if (OverTarget()) AnswerLater();
+      return;
+    }
+    Answer();
+  });
+}
+
+void SimClient::Answer() {
+  if (!target_.has_value()) return;
+  Bytes over = MinusOrZero(Held(), *target_);
+  for (auto& [id, arena] : arenas_) {
+    if (over.IsZero()) return;
+    if (!arena.lease) continue;
+    const uint64_t can = arena.mapped.size() - std::min<uint64_t>(arena.use.pinned, arena.mapped.size());
+    const uint64_t slots = std::min(can, RoundUp(over, arena.slot) / arena.slot);
+    over = MinusOrZero(over, arena.slot * slots);
+    GiveBack(arena, slots);
+  }
+}
+
+void SimClient::Erred(const effect::TellError& error) {
+  if (error.request != 0 && room_.has_value() && room_->request == error.request) room_.reset();
+  const auto it = arenas_.find(error.arena);
+  if (error.want_revision == 0 || it == arenas_.end()) return;
+  // Such a request fails; what it holds it can use.
+  Wish(it->second, std::min(it->second.want, it->second.held()), 0);
 }
 
 void SimClient::Handles(const effect::HandOver& batch, std::vector<Slot> slots) {
@@ -324,7 +503,9 @@ void SimClient::Imported(ArenaId id, const effect::HandOver& batch, const Connec
     if (frozen_) return Imported(id, batch, connection);
     arena->mapped.insert(arena->mapped.end(), arena->importing.begin(), arena->importing.end());
     arena->importing.clear();
+    Adopted(*arena);
     Fetch(*arena, batch.batch);
+    if (OverTarget()) AnswerLater();
   });
 }
 
@@ -332,6 +513,9 @@ void SimClient::Closed() {
   connection_.reset();
   session_.reset();
   leaving_ = false;
+  target_.reset();
+  target_revision_ = 0;
+  room_.reset();
   for (auto it = arenas_.begin(); it != arenas_.end();) {
     Arena& arena = it->second;
     // What has just arrived is kept, or not.

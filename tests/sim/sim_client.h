@@ -42,24 +42,35 @@ struct Connection {
 using ConnectionPtr = std::shared_ptr<Connection>;
 
 // An engine's process that keeps to the protocol, under any weather: it wants more and less, fetches ahead, gives back,
-// says things twice, stops answering, loses its connection and comes back, forks, is poisoned, or dies.
-// Thread-compatible.
+// reports what it holds as it is, answers targets in its own time or never, asks for room, says things twice, stops
+// answering, loses its connection and comes back, forks, is poisoned, or dies. Thread-compatible.
 class SimClient {
  public:
   using Slot = SimDevice::Slot;
 
-  // How often in a hundred thoughts.
+  static constexpr absl::Duration kNever = absl::InfiniteDuration();
+
   struct Traits {
+    // How often in a hundred thoughts.
     uint64_t dies = 0;
     uint64_t leaves_a_child = 0;  // of the deaths
     uint64_t disconnects = 0;
     uint64_t freezes = 0;
     uint64_t is_poisoned = 0;
     uint64_t leaves = 0;
+    uint64_t asks_for_room = 0;
     uint64_t repeats = 0;  // of the messages
     uint64_t nacks = 0;    // of the batches
+    uint64_t pins = 0;     // of the reports: some of what it maps cannot be had
     absl::Duration thinks = absl::Milliseconds(20);
     absl::Duration imports = absl::Milliseconds(2);
+    std::optional<absl::Duration> releases;  // from giving back to saying so; none: as long as a thought
+    absl::Duration responds;           // to a lowered target
+    absl::Duration claims_to_respond;  // in its reports
+    bool wants_within_target = true;   // as our own client does; else it goes on wanting what it wants
+    bool grows = false;                // wants all that its arenas could map
+    Bytes floor;
+    Bytes unit = MiB(2);  // extents are one or two of it
   };
   struct World {
     SimDevice& device;
@@ -68,6 +79,15 @@ class SimClient {
     std::function<ConnectionPtr(SimClient&)> connect;
     std::function<void(const ConnectionPtr&, Event)> arrive;  // at the broker
     std::function<void(SimClient&)> died;
+  };
+  // What is in its slots: so many cannot be had, so many are of running requests, the rest is all of one kind.
+  struct Use {
+    static constexpr size_t kSpare = kAgeClasses;
+    static constexpr size_t kFree = kSpare + 1;
+    static constexpr size_t kCompactable = kFree + 1;
+
+    uint64_t pinned = 0, running = 0;
+    size_t rest = 0;  // an age class, or one of the above
   };
   struct Arena {
     ArenaDescription description;
@@ -78,10 +98,20 @@ class SimClient {
     bool fetching = false;
     bool nothing_to_fetch = false;   // so the broker said
     bool heard_since_fetch = false;  // a Grant came since
+    uint64_t wish = 0;               // what it could use
     uint64_t want = 0, min_useful = 0, revision = 0;
+    Use use;
 
     uint64_t unfetched() const { return granted - std::min(granted, revoked + received); }
     uint64_t held() const { return granted - revoked - released; }
+    uint64_t here() const { return importing.size() + mapped.size(); }
+  };
+  // Memory outside the broker that it asked for.
+  struct OwnRoom {
+    uint64_t request = 0;
+    Bytes bytes;
+    bool ready = false;
+    Bytes taken;
   };
 
   // `world` and what it names must outlive this.
@@ -94,24 +124,31 @@ class SimClient {
 
   void Welcome(const effect::Admit& admit);
   void Refused();
-  void Opened(const effect::TellArenaOpened& opened);
+  virtual void Opened(const effect::TellArenaOpened& opened);
   void Granted(const effect::TellGrant& grant);
   void Revoked(const effect::TellRevoke& revoke);
   virtual void Aim(const effect::TellTarget& target);
+  void RoomIsReady(const effect::TellRoomReady& ready);
+  virtual void Erred(const effect::TellError& error);
   virtual void Handles(const effect::HandOver& batch, std::vector<Slot> slots);
   void Closed();
 
   // Nothing goes wrong any more: it answers, connects, and wants what it wants.
   virtual void CalmDown();
   void Die(bool child = false);
+  // The broker ends it.
+  void Signal(bool kill);
 
   virtual bool honest() const { return true; }
   bool alive() const { return alive_; }
   bool connected() const { return session_.has_value() && connection_ != nullptr; }
   int64_t pid() const { return pid_; }
   const std::string& tenant() const { return tenant_; }
+  const Traits& traits() const { return traits_; }
   SessionId session() const { return session_.value_or(SessionId()); }
   const std::map<ArenaId, Arena>& arenas() const { return arenas_; }
+  const std::optional<OwnRoom>& room() const { return room_; }
+  Bytes mapped() const;
   // Memory that was there before the broker.
   void Bring(uint64_t slots);
 
@@ -120,24 +157,41 @@ class SimClient {
   virtual event::Hello Greeting();
   // Gives back so many mapped slots, and says so some time later.
   virtual void GiveBack(Arena& arena, uint64_t slots);
+  virtual Holding HoldingOf(const Arena& arena);
+  // What its newest batch holds is its own from now on.
+  virtual void Adopted(Arena&) {}
   // The driver takes back what the dead process had.
-  virtual void EndOfProcess() { DropEverything(); }
+  virtual void EndOfProcess();
 
   void SayReleased(const Arena& arena);
+  void Report(const Arena& arena);
+  // Comes down to the target, as far as it can.
+  virtual void Answer();
 
   void ThinkAgain();
+  void ReportAgain();
   void Connect();
   void Disconnect();
   void OpenArena();
+  void OpenArena(std::vector<Bytes> planes, uint64_t slots);
   void CloseArena(ArenaId id);
+  void ChangeUse(Arena& arena);
+  // It could use so much; it says so as far as its target allows.
+  void Wish(Arena& arena, uint64_t slots, uint64_t min_useful);
   void WantMore(Arena& arena, uint64_t slots, uint64_t min_useful);
   void Fetch(Arena& arena, BatchId confirm);
+  void AskForRoom(Bytes bytes, absl::Duration ttl);
+  void FillRoom();
+  void SettleRoom();
   void SendFrame(Event event);
   void SendMessage(Event event);
   void LetGo(std::vector<Slot>& slots);
   void DropEverything();
   Arena* FindArena(LeaseId lease);
   Arena* AnyArena();
+  // What counts towards its target, as far as it knows.
+  Bytes Held() const;
+  bool OverTarget() const { return target_.has_value() && Held() > *target_; }
 
   World& world_;
   const Traits traits_;
@@ -155,6 +209,9 @@ class SimClient {
   std::map<ArenaId, Arena> arenas_;
   uint64_t next_arena_ = 1;
   uint64_t revision_ = 0;
+  std::optional<Bytes> target_;
+  std::optional<OwnRoom> room_;
+  Bytes outside_;  // allocated beside the broker
 
  private:
   struct Waiting {
@@ -162,11 +219,17 @@ class SimClient {
     Timeline::Task task, lost;
   };
 
+  void AnswerLater();
+  void WantWithinTarget(Arena& arena);
+  uint64_t WithinTarget(const Arena& arena, uint64_t slots) const;
   void Imported(ArenaId arena, const effect::HandOver& batch, const ConnectionPtr& connection);
   void Thaw();
 
   std::deque<Waiting> inbox_;  // while it is frozen
   absl::Time not_before_;      // it was refused, and tries again later
+  bool answering_ = false;
+  uint64_t target_revision_ = 0;
+  uint64_t next_room_ = 1;
 };
 
 }  // namespace kvbroker::sim

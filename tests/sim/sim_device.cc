@@ -49,6 +49,12 @@ void SimDevice::UseFromOutside(Bytes bytes) {
   outside_ = target;
 }
 
+Bytes SimDevice::TakeOutside(Bytes bytes) {
+  const Bytes taken = std::min(bytes, free());
+  Take(taken, false);
+  return taken;
+}
+
 void SimDevice::Take(Bytes bytes, bool issued) {
   used_ += bytes;
   (issued ? issued_ : others_grew_) += bytes;

@@ -36,6 +36,9 @@ class SimDevice {
 
   // Programs that know nothing of the broker use so much from now on, or what there is.
   void UseFromOutside(Bytes bytes);
+  // A process allocates beside the broker; it gets what there is. It gives it back itself.
+  Bytes TakeOutside(Bytes bytes);
+  void ReturnOutside(Bytes bytes) { Free(bytes, false); }
   void StopFailing() { options_.create_fails = 0; }
 
   Bytes total() const { return options_.total; }

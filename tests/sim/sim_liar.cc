@@ -20,11 +20,28 @@ uint64_t SimLiar::Number() {
   }
 }
 
+Bytes SimLiar::SomeBytes() {
+  const uint64_t number = Number();
+  return number < 12 ? traits_.unit * number : Bytes(number);
+}
+
+absl::Duration SimLiar::SomeTime() { return absl::Milliseconds(Number() & UINT32_MAX); }
+
+Holding SimLiar::HoldingOf(const Arena&) {
+  Holding holding = {.response = SomeTime()};
+  for (Bytes* bytes : {&holding.spare, &holding.free, &holding.compactable, &holding.preemptible, &holding.pinned,
+                       &holding.refault}) {
+    *bytes = SomeBytes();
+  }
+  for (Bytes& bytes : holding.cached_by_age) bytes = SomeBytes();
+  return holding;
+}
+
 void SimLiar::Lie() {
   const Arena* arena = AnyArena();
   const LeaseId lease = arena != nullptr && world_.rng.Chance(70) ? arena->lease : LeaseId(Number());
   const ArenaId id = arena != nullptr && world_.rng.Chance(70) ? arena->description.id : ArenaId(Number());
-  switch (world_.rng.Below(8)) {
+  switch (world_.rng.Below(11)) {
     case 0:
       return SendMessage(event::Want{session(), id, Number(), Number(), Number()});
     case 1:
@@ -42,6 +59,12 @@ void SimLiar::Lie() {
     }
     case 6:
       return SendMessage(event::ArenaClose{session(), id});  // and keeps what it had
+    case 7:
+      return SendMessage(event::HoldingReport{session(), id, arena != nullptr ? HoldingOf(*arena) : Holding()});
+    case 8:
+      return SendMessage(event::ReserveExternal{session(), Number(), SomeBytes(), SomeTime()});
+    case 9:
+      return SendMessage(event::ExternalSettled{session(), Number(), SomeBytes()});
     default:
       return SendMessage(event::Unsupported{session(), "nonsense"});
   }
@@ -51,6 +74,7 @@ event::Hello SimLiar::Greeting() {
   event::Hello hello = SimClient::Greeting();
   if (world_.rng.Chance(70)) return hello;
   hello.resumes = SessionId(Number());
+  hello.floor = SomeBytes();
   for (uint64_t i = world_.rng.Below(4); i > 0; --i) {
     hello.held.push_back(
         {.arena = {.id = ArenaId(Number()), .planes = {MiB(2)}, .slots = Number()}, .slots = Number()});

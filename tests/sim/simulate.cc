@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "tests/sim/guarantee_sim.h"
 #include "tests/sim/simulation.h"
 
 namespace {
@@ -24,6 +25,10 @@ struct Flags {
   uint64_t seed = 1;
   uint64_t schedules = 1;
   uint64_t steps = Simulation::Options().steps;
+  uint64_t oracle = 0;
+  uint64_t all = 0;
+  uint64_t pins = 1;
+  uint64_t guarantee = 0;  // 1: honest borrowers, 2: dishonest ones
 };
 
 // --name N or --name=N.
@@ -40,10 +45,44 @@ bool Parse(int argc, char** argv, Flags& flags) {
     uint64_t* const flag = name == "--seed"        ? &flags.seed
                            : name == "--schedules" ? &flags.schedules
                            : name == "--steps"     ? &flags.steps
+                           : name == "--guarantee" ? &flags.guarantee
+                           : name == "--pins"      ? &flags.pins
+                           : name == "--all"       ? &flags.all
+                           : name == "--oracle"    ? &flags.oracle
                                                    : nullptr;
     if (flag == nullptr || !absl::SimpleAtoi(value, flag)) return false;
   }
   return true;
+}
+
+int RunGuarantees(const Flags& flags) {
+  using kvbroker::sim::GuaranteeSim;
+  GuaranteeSim::Result sum;
+  uint64_t failed = 0;
+  const absl::Time start = absl::Now();
+  for (uint64_t i = 0; i < flags.schedules; ++i) {
+    GuaranteeSim::Options options = {.seed = flags.seed + i, .honest = flags.guarantee == 1, .pins = flags.pins != 0};
+    const GuaranteeSim::Result result = GuaranteeSim(options).Run();
+    sum.steps += result.steps;
+    sum.waits += result.waits;
+    sum.misses += result.misses;
+    sum.accused += result.accused;
+    sum.accused_wrongly += result.accused_wrongly;
+    if (!result.failure.has_value()) continue;
+    ++failed;
+    if (flags.all == 0) {
+      options.trace = true;
+      for (const std::string& line : GuaranteeSim(options).Run().last) std::printf("%s\n", line.c_str());
+    }
+    std::printf("seed %s: %s\n", absl::StrCat(options.seed).c_str(), result.failure->c_str());
+    if (flags.all == 0) return 1;
+  }
+  std::printf("%s\n", absl::StrCat(flags.schedules, " schedules, ", sum.steps, " steps in ",
+                                   absl::FormatDuration(absl::Now() - start), ": ", sum.waits, " waits, ", sum.misses,
+                                   " misses, ", sum.accused, " accused, ", sum.accused_wrongly, " of them wrongly, ",
+                                   failed, " failed")
+                         .c_str());
+  return failed == 0 ? 0 : 1;
 }
 
 }  // namespace
@@ -54,14 +93,21 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: simulate [--seed N] [--schedules N] [--steps N]\n");
     return 2;
   }
+  if (flags.guarantee != 0) return RunGuarantees(flags);
   uint64_t steps = 0;
+  uint64_t failed = 0;
   const absl::Time start = absl::Now();
   for (uint64_t i = 0; i < flags.schedules; ++i) {
     const uint64_t seed = flags.seed + i;
-    const Simulation::Result result = Simulation({.seed = seed, .steps = flags.steps}).Run();
+    const Simulation::Result result = Simulation({.seed = seed, .steps = flags.steps, .oracle = flags.oracle != 0}).Run();
     steps += result.steps;
     if (!result.failure.has_value()) continue;
-    const Simulation::Result again = Simulation({.seed = seed, .steps = flags.steps, .trace = true}).Run();
+    if (flags.all != 0) {
+      ++failed;
+      std::printf("seed %s: %s\n", absl::StrCat(seed).c_str(), result.failure->c_str());
+      continue;
+    }
+    const Simulation::Result again = Simulation({.seed = seed, .steps = flags.steps, .trace = true, .oracle = flags.oracle != 0}).Run();
     for (const std::string& line : again.last) std::printf("%s\n", line.c_str());
     std::printf("seed %s, step %s: %s\n", absl::StrCat(seed).c_str(), absl::StrCat(again.steps).c_str(),
                 again.failure.value_or("not seen again: the simulation is not deterministic").c_str());
@@ -69,5 +115,5 @@ int main(int argc, char** argv) {
   }
   std::printf("%s schedules, %s steps in %.1f s: all is well\n", absl::StrCat(flags.schedules).c_str(),
               absl::StrCat(steps).c_str(), absl::ToDoubleSeconds(absl::Now() - start));
-  return 0;
+  return failed == 0 ? 0 : 1;
 }

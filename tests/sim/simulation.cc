@@ -1,11 +1,11 @@
 #include "tests/sim/simulation.h"
 
 #include <algorithm>
-#include <type_traits>
+#include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "tests/sim/describe.h"
 #include "tests/sim/sim_liar.h"
 
 namespace kvbroker::sim {
@@ -13,15 +13,12 @@ namespace {
 
 constexpr const char* kTenants[] = {"a", "b", "c"};
 constexpr size_t kMostProcesses = 12;
-constexpr size_t kTraceLines = 300;
 // Longer than anything in a schedule takes: a child's life, a frozen client, memory on its way.
 constexpr absl::Duration kUntilCalm = absl::Seconds(30);
-
-Bytes MappedBy(const SimClient& client) {
-  Bytes mapped;
-  for (const auto& [id, arena] : client.arenas()) mapped += arena.slot * arena.mapped.size();
-  return mapped;
-}
+// Whatever is on its way has arrived by then.
+constexpr absl::Duration kSettles = absl::Seconds(5);
+// Who is owed something has it by then, where all answer.
+constexpr absl::Duration kPatience = absl::Seconds(8);
 
 const BrokerReport::Session* RowOf(const BrokerReport& report, SessionId session) {
   for (const BrokerReport::Session& row : report.sessions) {
@@ -32,24 +29,50 @@ const BrokerReport::Session* RowOf(const BrokerReport& report, SessionId session
 
 }  // namespace
 
-Simulation::Scenario Simulation::Choose(Rng& rng) {
+TenantPolicy Simulation::ChoosePolicy(Rng& rng, Bytes total) {
+  TenantPolicy policy;
+  const auto some = [&](uint64_t percent) { return Bytes(rng.Below(total.in_bytes() / 100 * percent + 1)); };
+  if (rng.Chance(30)) policy.reserved = some(40);
+  if (rng.Chance(40)) policy.guarantee = some(60);
+  if (rng.Chance(40)) policy.limit = rng.Chance(5) ? Bytes(UINT64_MAX) : std::max(policy.assured(), some(120));
+  policy.guarantee_deadline = rng.Among(std::vector{absl::Milliseconds(10), absl::Milliseconds(200), absl::Seconds(1)});
+  policy.weight = rng.Among(std::vector<uint32_t>{1, 50, 100, 100, 300, 10'000});
+  policy.tenant_class =
+      rng.Among(std::vector{TenantClass::kInteractive, TenantClass::kInteractive, TenantClass::kInteractive,
+                            TenantClass::kBatch, TenantClass::kBestEffort});
+  if (rng.Chance(10)) policy.missed_target = MissedTarget::kEndProcess;
+  return policy;
+}
+
+Simulation::Scenario Simulation::Choose(Rng& rng, bool trace) {
   Scenario s;
-  s.device = {.total = MiB(2) * rng.Between(20, 120),
-              .slowest_free = rng.Among(std::vector{absl::Microseconds(100), absl::Milliseconds(10),
-                                                    absl::Milliseconds(300), absl::Seconds(3)}),
-              .create_fails = rng.Chance(25) ? rng.Between(1, 20) : 0};
-  s.arbiter.device.headroom = MiB(1) * (rng.Chance(50) ? 0 : rng.Below(20));
-  if (rng.Chance(40)) s.arbiter.device.cap = MiB(2) * rng.Between(5, 120);
+  const Bytes unit = rng.Chance(70) ? MiB(2) : MiB(128);
+  const Bytes total = unit * rng.Between(20, 120);
+  s.broker.device = {.total = total,
+                     .slowest_free = rng.Among(std::vector{absl::Microseconds(100), absl::Milliseconds(10),
+                                                           absl::Milliseconds(300), absl::Seconds(3)}),
+                     .create_fails = rng.Chance(25) ? rng.Between(1, 20) : 0};
+  Arbiter::Options& arbiter = s.broker.arbiter;
+  arbiter.device.headroom = rng.Chance(50) ? Bytes() : Bytes(unit.in_bytes() / 2) * rng.Below(20);
+  if (rng.Chance(40)) arbiter.device.cap = unit * rng.Between(5, 120);
+  // What all are assured of is there, as the daemon sees to.
+  Bytes left = std::min(MinusOrZero(total, arbiter.device.headroom), arbiter.device.cap.value_or(total));
   for (const char* tenant : kTenants) {
-    if (rng.Chance(30))
-      s.arbiter.tenants[tenant].limit = MiB(1) * rng.Between(0, 120);
-    else
-      s.arbiter.tenants[tenant] = {};
+    arbiter.tenants[tenant] = rng.Chance(60) ? ChoosePolicy(rng, total) : TenantPolicy{};
+    TenantPolicy& policy = arbiter.tenants[tenant];
+    policy.reserved = std::min(policy.reserved, left);
+    policy.guarantee = std::min(policy.guarantee, left);
+    left -= policy.assured();
   }
-  s.slowest_channel = rng.Among(std::vector{absl::Microseconds(50), absl::Milliseconds(3), absl::Milliseconds(60)});
-  s.slowest_worker = rng.Among(std::vector{absl::Microseconds(50), absl::Milliseconds(1), absl::Milliseconds(20)});
+  s.broker.slowest_channel =
+      rng.Among(std::vector{absl::Microseconds(50), absl::Milliseconds(3), absl::Milliseconds(60)});
+  s.broker.slowest_worker =
+      rng.Among(std::vector{absl::Microseconds(50), absl::Milliseconds(1), absl::Milliseconds(20)});
+  s.broker.trace = trace;
+  s.traits.unit = unit;
   s.traits.thinks = rng.Among(std::vector{absl::Milliseconds(2), absl::Milliseconds(20), absl::Milliseconds(200)});
   s.traits.imports = rng.Among(std::vector{absl::Microseconds(100), absl::Milliseconds(10)});
+  s.traits.pins = rng.Chance(30) ? 40 : 0;
   if (rng.Chance(70)) {
     s.traits.dies = rng.Below(4);
     s.traits.leaves_a_child = rng.Chance(50) ? 50 : 0;
@@ -62,6 +85,9 @@ Simulation::Scenario Simulation::Choose(Rng& rng) {
   }
   s.clients = rng.Between(1, 5);
   s.liars = rng.Chance(35) ? rng.Between(20, 60) : 0;
+  s.growers = rng.Chance(50) ? 40 : 0;
+  s.modest = rng.Chance(0) ? 70 : 0;
+  s.rooms = rng.Chance(35);
   s.outsiders = rng.Chance(35);
   s.operators = rng.Chance(50);
   return s;
@@ -70,92 +96,74 @@ Simulation::Scenario Simulation::Choose(Rng& rng) {
 Simulation::Simulation(const Options& options)
     : options_(options),
       rng_(options.seed),
-      scenario_(Choose(rng_)),
-      device_(scenario_.device, timeline_, rng_),
-      worker_(device_, timeline_, rng_, scenario_.slowest_worker,
-              {.event = [this](Event event) { Step(event); },
-               .sample =
-                   [this](SimWorker::Sample sample) {
-                     others_at_look_ = sample.others_grew;
-                     Step(sample.event);
-                   }}),
-      arbiter_(scenario_.arbiter, policy_),
-      world_({.device = device_,
-              .timeline = timeline_,
-              .rng = rng_,
-              .connect = [this](SimClient& client) { return NewConnection(client); },
-              .arrive = [this](const ConnectionPtr&, Event event) { Step(event); },
-              .died = [this](SimClient& client) { Died(client); }}) {}
+      scenario_(Choose(rng_, options.trace)),
+      policy_(fair_policy_),
+      broker_(scenario_.broker, policy_, timeline_, rng_) {
+  if (options.oracle) policy_.ConsultOracle();
+  broker_.OnStep([this](const Event& event, const std::vector<Effect>& effects) { CheckStep(event, effects); });
+  broker_.OnDeath([this] {
+    timeline_.After(rng_.UpTo(absl::Milliseconds(300)), [this] {
+      if (!calm_) Spawn(/*at_start=*/false);
+    });
+  });
+}
 
 Simulation::Result Simulation::Run() {
   for (uint64_t i = 0; i < scenario_.clients; ++i) Spawn(/*at_start=*/true);
-  worker_.Look(absl::ZeroDuration());
   if (scenario_.outsiders) ActFromOutside();
   if (scenario_.operators) ActAsOperator();
-  while (result_.steps < options_.steps && !result_.failure.has_value() && timeline_.Next()) {
+  while (broker_.steps() < options_.steps && !broker_.failure().has_value() && timeline_.Next()) {
   }
 
   calm_ = true;
-  worker_.LookEvery(absl::Seconds(2));
-  device_.StopFailing();
-  device_.UseFromOutside(Bytes());
-  for (size_t i = 0; i < clients_.size(); ++i) clients_[i]->CalmDown();
-  RunFor(kUntilCalm);
+  broker_.worker().LookEvery(absl::Seconds(2));
+  broker_.device().StopFailing();
+  broker_.device().UseFromOutside(Bytes());
+  for (size_t i = 0; i < broker_.clients().size(); ++i) broker_.clients()[i]->CalmDown();
+  broker_.RunFor(kUntilCalm);
+  // Where tenants have their long requests in turns, memory moves now and then for ever, but not all the time.
+  for (int i = 0; i < 10 && timeline_.now() - last_change_ < kSettles; ++i) broker_.RunFor(kSettles);
+  if (timeline_.now() - last_change_ < kSettles) broker_.Fail("all is calm, and memory moves without end");
   CheckCalm();
 
-  for (size_t i = 0; i < clients_.size(); ++i) clients_[i]->Die();
-  RunFor(kUntilCalm);
+  for (size_t i = 0; i < broker_.clients().size(); ++i) broker_.clients()[i]->Die();
+  broker_.RunFor(kUntilCalm);
   CheckNothingIsLeft();
-  return std::move(result_);
-}
-
-void Simulation::RunFor(absl::Duration duration) {
-  bool over = false;
-  timeline_.After(duration, [&over] { over = true; });
-  while (!over && !result_.failure.has_value() && timeline_.Next()) {
-  }
+  return {.steps = broker_.steps(),
+          .plans = policy_.plans(),
+          .failure = broker_.failure(),
+          .last = broker_.last()};
 }
 
 // ---------------------------------------------------------------- the world
 
 void Simulation::Spawn(bool at_start) {
-  if (clients_.size() >= kMostProcesses) return;
-  const auto pid = static_cast<int64_t>(clients_.size() + 1);
+  if (broker_.clients().size() >= kMostProcesses) return;
+  const auto pid = static_cast<int64_t>(broker_.clients().size() + 1);
   const std::string tenant = kTenants[rng_.Below(std::size(kTenants))];
+  SimClient::Traits traits = scenario_.traits;
+  traits.responds = rng_.Among(std::vector{absl::Milliseconds(1), absl::Milliseconds(20), absl::Milliseconds(300),
+                                           absl::Seconds(3), SimClient::kNever});
+  traits.claims_to_respond = rng_.Chance(50) ? absl::ZeroDuration() : std::min(traits.responds, absl::Seconds(9));
+  traits.wants_within_target = rng_.Chance(scenario_.modest);
+  traits.grows = rng_.Chance(scenario_.growers);
+  if (rng_.Chance(40)) traits.floor = traits.unit * rng_.Below(40);
+  if (scenario_.rooms) traits.asks_for_room = rng_.Below(8);
   std::unique_ptr<SimClient> client;
   if (rng_.Chance(scenario_.liars)) {
-    client = std::make_unique<SimLiar>(world_, scenario_.traits, pid, tenant);
+    client = std::make_unique<SimLiar>(broker_.world(), traits, pid, tenant);
   } else {
-    client = std::make_unique<SimClient>(world_, scenario_.traits, pid, tenant);
+    client = std::make_unique<SimClient>(broker_.world(), traits, pid, tenant);
   }
   // Some come from an earlier broker.
   if (at_start && rng_.Chance(20)) client->Bring(rng_.Between(1, 10));
-  client->Start();
-  clients_.push_back(std::move(client));
-}
-
-ConnectionPtr Simulation::NewConnection(SimClient& client) {
-  const ConnectionId id(connections_.size() + 1);
-  auto connection = std::make_shared<Connection>(id, client, timeline_, rng_, scenario_.slowest_channel);
-  connections_[id] = connection;
-  return connection;
-}
-
-void Simulation::Died(SimClient& client) {
-  for (const auto& [session, connection] : sessions_) {
-    if (&connection->client != &client) continue;
-    timeline_.After(rng_.UpTo(absl::Milliseconds(300)),
-                    [this, session = session] { Step(event::ProcessEnded{.session = session}); });
-  }
-  timeline_.After(rng_.UpTo(absl::Milliseconds(300)), [this] {
-    if (!calm_) Spawn(/*at_start=*/false);
-  });
+  broker_.Add(std::move(client));
 }
 
 void Simulation::ActFromOutside() {
   timeline_.After(rng_.UpTo(absl::Seconds(1)), [this] {
     if (calm_) return;
-    device_.UseFromOutside(Bytes(rng_.Below(device_.total().in_bytes())));
+    broker_.device().UseFromOutside(Bytes(rng_.Below(broker_.device().total().in_bytes())));
     ActFromOutside();
   });
 }
@@ -163,307 +171,193 @@ void Simulation::ActFromOutside() {
 void Simulation::ActAsOperator() {
   timeline_.After(rng_.UpTo(absl::Seconds(1)), [this] {
     if (calm_) return;
-    std::optional<Bytes> limit;
-    if (rng_.Chance(70)) limit = rng_.Chance(5) ? Bytes(UINT64_MAX) : MiB(1) * rng_.Below(150);
-    Step(event::SetLimit{.tenant = kTenants[rng_.Below(std::size(kTenants))], .limit = limit});
+    const Arbiter::TenantChange change = {.tenant = kTenants[rng_.Below(std::size(kTenants))],
+                                          .policy = ChoosePolicy(rng_, broker_.device().total()),
+                                          .force = rng_.Chance(50)};
+    // As the server does.
+    if (broker_.arbiter().CheckTenantChange(change).ok()) {
+      broker_.Step(event::SetTenant{.tenant = change.tenant, .policy = change.policy});
+    }
     ActAsOperator();
   });
 }
 
-// ---------------------------------------------------------------- the broker's shell
-
-void Simulation::Step(const Event& event) {
-  events_.push_back(event);
-  if (std::exchange(stepping_, true)) return;
-  while (!events_.empty() && !result_.failure.has_value()) {
-    const Event next = std::move(events_.front());
-    events_.pop_front();
-    Take(next);
-  }
-  stepping_ = false;
-}
-
-void Simulation::Take(const Event& event) {
-  ++result_.steps;
-  NoteLastWord(event);
-  const std::vector<Effect> effects = arbiter_.Step(event, timeline_.now());
-  // A look that changes nothing is not worth a line.
-  if (options_.trace && !(std::holds_alternative<event::DeviceSample>(event) && effects.empty())) {
-    Trace(absl::StrCat(absl::FormatTime("%H:%M:%E6S ", timeline_.now(), absl::UTCTimeZone()), Describe(event)));
-  }
-  for (const Effect& effect : effects) {
-    if (options_.trace) Trace("    " + Describe(effect));
-    CheckEffect(effect);
-    std::visit([this](const auto& e) { Perform(e); }, effect);
-  }
-  CheckStep(effects);
-}
-
-void Simulation::NoteLastWord(const Event& event) {
-  std::visit(
-      [this](const auto& e) {
-        using E = std::decay_t<decltype(e)>;
-        if constexpr (std::is_same_v<E, event::Goodbye> || std::is_same_v<E, event::Poisoned> ||
-                      std::is_same_v<E, event::ConnectionLost> || std::is_same_v<E, event::ProcessEnded>) {
-          silent_.insert(e.session);
-        }
-      },
-      event);
-}
-
-void Simulation::Perform(const effect::Admit& admit) {
-  const ConnectionPtr& connection = connections_.at(admit.connection);
-  SimClient& client = connection->client;
-  connection->session = admit.session;
-  sessions_[admit.session] = connection;
-  for (const LeaseId lease : admit.leases) leases_[lease] = admit.session;
-  if (client.honest()) {
-    for (const auto& [id, arena] : client.arenas()) {
-      for (const SimDevice::Slot slot : arena.mapped) device_.Adopt(slot);
-    }
-  }
-  if (!client.alive()) {
-    timeline_.After(rng_.UpTo(absl::Milliseconds(300)),
-                    [this, session = admit.session] { Step(event::ProcessEnded{.session = session}); });
-  }
-  connection->frames_down.Send([connection, admit] {
-    connection->welcomed = true;
-    connection->client.Arrive(
-        connection, [connection, admit] { connection->client.Welcome(admit); }, [] {});
-    for (const Timeline::Task& task : std::exchange(connection->before_welcome, {})) task();
-  });
-}
-
-void Simulation::Perform(const effect::Refuse& refuse) {
-  const ConnectionPtr& connection = connections_.at(refuse.connection);
-  connection->closed_by_broker = true;
-  connection->frames_down.Send([connection] {
-    connection->client.Arrive(
-        connection, [connection] { connection->client.Refused(); }, [] {});
-  });
-}
-
-template <typename Told>
-void Simulation::Tell(const Told& told, void (SimClient::*hear)(const Told&)) {
-  const ConnectionPtr& connection = sessions_.at(told.session);
-  connection->messages_down.Send([connection, told, hear] {
-    const auto arrive = [connection, told, hear] {
-      connection->client.Arrive(
-          connection, [connection, told, hear] { (connection->client.*hear)(told); }, [] {});
-    };
-    if (connection->welcomed) {
-      arrive();
-    } else {
-      connection->before_welcome.push_back(arrive);
-    }
-  });
-}
-
-void Simulation::Perform(const effect::TellArenaOpened& opened) {
-  leases_[opened.lease] = opened.session;
-  Tell(opened, &SimClient::Opened);
-}
-void Simulation::Perform(const effect::TellGrant& grant) { Tell(grant, &SimClient::Granted); }
-void Simulation::Perform(const effect::TellRevoke& revoke) { Tell(revoke, &SimClient::Revoked); }
-void Simulation::Perform(const effect::TellTarget& target) { Tell(target, &SimClient::Aim); }
-
-void Simulation::Perform(const effect::TellError& error) {
-  if (sessions_.at(error.session)->client.honest())
-    Fail(absl::StrCat("an honest client is refused: ", error.status.ToString()));
-}
-
-void Simulation::Perform(const effect::Disconnect& disconnect) {
-  const ConnectionPtr& connection = sessions_.at(disconnect.session);
-  if (connection->client.honest()) {
-    Fail(absl::StrCat("an honest client is disconnected: ", disconnect.status.ToString()));
-  }
-  connection->closed_by_broker = true;
-  connection->frames_down.Send([connection] {
-    connection->client.Arrive(
-        connection, [connection] { connection->client.Closed(); }, [] {});
-  });
-  Step(event::ConnectionLost{.session = disconnect.session});
-}
-
-void Simulation::Perform(const effect::EndSession& end) {
-  const ConnectionPtr& connection = sessions_.at(end.session);
-  ended_.insert(end.session);
-  connection->closed_by_broker = true;
-  connection->frames_down.Send([connection] {
-    connection->client.Arrive(
-        connection, [connection] { connection->client.Closed(); }, [] {});
-  });
-}
-
-void Simulation::Perform(const effect::MakeExtents& make) {
-  Bytes slot;
-  for (const Bytes plane : make.planes) slot += plane;
-  worker_.Make(make.lease, slot, make.slots);
-}
-
-void Simulation::Perform(const effect::HandOver& batch) {
-  const ConnectionPtr& connection = sessions_.at(batch.session);
-  std::vector<SimDevice::Slot> slots;
-  if (batch.slots > 0) {
-    std::optional<std::vector<SimDevice::Slot>> started = worker_.StartBatch(batch.lease, batch.batch, batch.slots);
-    if (!started.has_value()) return Fail("slots are handed over that are not made, or beside a batch");
-    slots = *std::move(started);
-  }
-  const auto lost = [this, slots] {
-    for (const SimDevice::Slot slot : slots) device_.LetGo(slot);
-  };
-  connection->frames_down.Send([connection, batch, slots, lost] {
-    connection->client.Arrive(
-        connection, [connection, batch, slots] { connection->client.Handles(batch, slots); }, lost);
-  });
-}
-
-void Simulation::Perform(const effect::DropBatch& drop) {
-  if (!worker_.DropBatch(drop.lease, drop.batch)) Fail("a batch is dropped that is not out");
-}
-
-void Simulation::Perform(const effect::DiscardMade& discard) {
-  if (!worker_.Discard(discard.lease, discard.slots)) Fail("slots are discarded that are not made");
-}
-
 // ---------------------------------------------------------------- what must hold
 
-void Simulation::CheckEffect(const Effect& effect) {
-  std::visit(
-      [this](const auto& e) {
-        SessionId session;
-        if constexpr (requires { e.lease; }) {
-          const auto it = leases_.find(e.lease);
-          if (it != leases_.end()) session = it->second;
-        }
-        if constexpr (requires { e.session; }) session = e.session;
-        using E = std::decay_t<decltype(e)>;
-        constexpr bool kTold = std::is_same_v<E, effect::TellGrant> || std::is_same_v<E, effect::TellRevoke> ||
-                               std::is_same_v<E, effect::TellTarget> || std::is_same_v<E, effect::HandOver> ||
-                               std::is_same_v<E, effect::MakeExtents>;
-        if (kTold && silent_.count(session) != 0) {
-          Fail(absl::StrCat("something is made for or told to session ", session.value(), ", which is not active"));
-        }
-        if (ended_.count(session) != 0)
-          Fail(absl::StrCat("an effect for session ", session.value(), ", which has ended"));
-      },
-      effect);
-}
-
-void Simulation::CheckStep(const std::vector<Effect>& effects) {
-  const absl::Status invariants = arbiter_.CheckInvariants();
-  if (!invariants.ok()) Fail(std::string(invariants.message()));
-  const BrokerReport report = arbiter_.Report(timeline_.now());
+void Simulation::CheckStep(const Event& event, const std::vector<Effect>& effects) {
+  if (options_.trace && plans_seen_ != policy_.plans()) {
+    broker_.Trace(Describe(policy_.snapshot(), policy_.plan()));
+  }
+  if (policy_.wrong().has_value()) return broker_.Fail(*policy_.wrong());
+  const bool moves = std::any_of(effects.begin(), effects.end(), [](const Effect& effect) {
+    return std::holds_alternative<effect::MakeExtents>(effect) || std::holds_alternative<effect::TellTarget>(effect);
+  });
+  if (moves || std::holds_alternative<event::Released>(event)) last_change_ = timeline_.now();
+  const BrokerReport report = broker_.Report();
 
   // I2, over all: what the broker issued is charged until it is free. Where others shrink while bytes are on their way
   // back, the device's sums cannot tell the two apart: by so much, and no more, may too much be credited. What a liar
   // or a dead process's child keeps is written off, and all the same not lent again (I1).
-  if (report.charged + device_.others_shrank() + report.counters.written_off < device_.issued()) {
-    Fail(absl::StrCat("charged ", ToString(report.charged), " and out ", ToString(device_.issued())));
+  if (report.charged + broker_.device().others_shrank() + report.counters.written_off < broker_.device().issued()) {
+    broker_.Fail(absl::StrCat("charged ", ToString(report.charged), " and out ", ToString(broker_.device().issued())));
   }
+  // What was taken of a room that is settled shows at the next look, and is mistaken for the next room's (finding 5).
+  settled_ = settled_ || std::holds_alternative<event::ExternalSettled>(event);
+  CheckGranted(report, effects);
+  CheckHoldings(report);
+  CheckRooms(report, effects);
+  if (std::exchange(plans_seen_, policy_.plans()) != policy_.plans()) {
+    CheckReserves(report, event);
+    if (calm_) CheckEverybodyIsServed();
+  }
+}
 
-  std::set<SessionId> granted;
-  bool making = false;
+void Simulation::CheckGranted(const BrokerReport& report, const std::vector<Effect>& effects) {
   for (const Effect& effect : effects) {
-    if (const auto* grant = std::get_if<effect::TellGrant>(&effect)) granted.insert(grant->session);
-    making = making || std::holds_alternative<effect::MakeExtents>(effect);
-  }
-  // I1: what is to be made fits into what the device had at the look, and leaves the headroom.
-  const Bytes grown_since = device_.others_grew() - others_at_look_;
-  if (making && worker_.unmade() + scenario_.arbiter.device.headroom > device_.free() + grown_since) {
-    Fail(absl::StrCat(ToString(worker_.unmade()), " to be made of ", ToString(device_.free()), " free"));
-  }
-  for (const BrokerReport::Tenant& tenant : report.tenants) {
-    const bool got = std::any_of(granted.begin(), granted.end(), [&](SessionId session) {
-      return sessions_.at(session)->client.tenant() == tenant.name;
-    });
-    if (got && tenant.limit.has_value() && tenant.charged > *tenant.limit) {
-      Fail(absl::StrCat("tenant ", tenant.name, " is granted beyond its limit"));
+    const auto* grant = std::get_if<effect::TellGrant>(&effect);
+    if (grant == nullptr) continue;
+    const BrokerReport::Session* row = RowOf(report, grant->session);
+    if (row == nullptr) return broker_.Fail("a grant to a session that is not there");
+    if (row->target.has_value() && row->charged - row->returned > *row->target) {
+      broker_.Fail(absl::StrCat("session ", row->id.value(), " is granted beyond its target ", ToString(*row->target)));
+    }
+    for (const BrokerReport::Tenant& tenant : report.tenants) {
+      if (tenant.name == row->tenant && tenant.policy.limit.has_value() && tenant.charged > *tenant.policy.limit) {
+        broker_.Fail(absl::StrCat("tenant ", tenant.name, " is granted beyond its limit"));
+      }
     }
   }
-  CheckHoldings(report);
 }
 
 void Simulation::CheckHoldings(const BrokerReport& report) {
-  for (const std::unique_ptr<SimClient>& client : clients_) {
+  for (const std::unique_ptr<SimClient>& client : broker_.clients()) {
     if (!client->honest() || !client->alive() || !client->connected()) continue;
     const BrokerReport::Session* row = RowOf(report, client->session());
     if (row == nullptr || row->state != SessionState::kActive) continue;
-    if (row->active + row->in_flight < MappedBy(*client)) {
-      Fail(absl::StrCat("session ", row->id.value(), " maps ", ToString(MappedBy(*client)), " and is charged ",
-                        ToString(row->active + row->in_flight)));
+    if (row->active + row->in_flight < client->mapped()) {
+      broker_.Fail(absl::StrCat("session ", row->id.value(), " maps ", ToString(client->mapped()), " and is charged ",
+                                ToString(row->active + row->in_flight)));
     }
+  }
+}
+
+// Nobody is granted what a room that is ready still needs.
+void Simulation::CheckRooms(const BrokerReport& report, const std::vector<Effect>& effects) {
+  const bool granted = std::any_of(effects.begin(), effects.end(), [](const Effect& effect) {
+    return std::holds_alternative<effect::TellGrant>(effect);
+  });
+  if (!granted) return;
+  Bytes needed;
+  for (const BrokerReport::RoomRow& row : report.rooms) {
+    if (row.room.state != RoomState::kReady) continue;
+    Bytes used = row.room.used;
+    const SimClient& client = broker_.ClientOf(row.room.session);
+    // Where nothing else comes and goes beside the broker, the device shows the room's own bytes alone.
+    const bool is_its = client.honest() && client.room().has_value() && client.room()->request == row.room.request;
+    if (!scenario_.outsiders && is_its && !settled_ && broker_.device().others_shrank().IsZero()) {
+      used = std::min(used, client.room()->taken);
+    }
+    needed += MinusOrZero(row.room.bytes, used);
+  }
+  if (needed.IsZero()) return;
+  const SimDevice& device = broker_.device();
+  const Bytes grown_since = device.others_grew() - broker_.others_at_look();
+  if (broker_.worker().unmade() + scenario_.broker.arbiter.device.headroom + needed > device.free() + grown_since) {
+    broker_.Fail(absl::StrCat(ToString(broker_.worker().unmade()), " to be made, rooms need ", ToString(needed), " of ",
+                              ToString(device.free()), " free"));
+  }
+}
+
+// What is reserved and not used is there: what is available, or has been given back and not arrived, covers it, unless
+// more was reserved than was there, or programs outside took it. So it never lacks more after a step than before, but for
+// steps that change just that.
+void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
+  const PolicySnapshot& snapshot = policy_.snapshot();
+  Bytes granted;
+  Bytes returned;
+  for (const PolicySnapshot::Tenant& tenant : snapshot.tenants) returned += tenant.returned;
+  PolicySnapshot after = snapshot;
+  for (const PolicyPlan::Grant& grant : policy_.plan().grants) {
+    for (const PolicySnapshot::Lease& lease : snapshot.leases) {
+      if (lease.id != grant.lease) continue;
+      granted += lease.slot * grant.slots;
+      after.sessions[lease.session].charged += lease.slot * grant.slots;
+      after.tenants[lease.tenant].charged += lease.slot * grant.slots;
+    }
+  }
+  const Bytes there_is = snapshot.available - granted + returned;
+  // What programs outside took of what is granted and not made lacks as well.
+  const Bytes needed = IdleReserves(after) + snapshot.room_short;
+  const Bytes before = std::exchange(deficit_, MinusOrZero(needed, there_is));
+  // What was on its way at a look may count twice before it, as available and as given back.
+  const bool was_on_its_way = !std::exchange(returned_, report.returned).IsZero();
+  const Bytes grown = broker_.others_at_look() - std::exchange(others_grew_, broker_.others_at_look());
+  if (std::holds_alternative<event::SetTenant>(event) || !report.rooms.empty()) return;
+  if (std::holds_alternative<event::Hello>(event)) return;  // what it brought along was lent by an earlier broker
+  if (std::holds_alternative<event::DeviceSample>(event) && was_on_its_way) return;
+  if (deficit_ > before + grown) {
+    broker_.Fail(absl::StrCat("of what is reserved ", ToString(deficit_), " are lacking, before ", ToString(before)));
+  }
+}
+
+void Simulation::CheckEverybodyIsServed() {
+  const std::optional<std::string> owed = WhoIsOwed(policy_.snapshot(), policy_.plan());
+  if (!owed.has_value()) {
+    owed_since_.reset();
+  } else if (!owed_since_.has_value()) {
+    owed_since_ = timeline_.now();
+  } else if (timeline_.now() - *owed_since_ > kPatience) {
+    broker_.Fail(*owed);
   }
 }
 
 void Simulation::CheckCalm() {
-  if (result_.failure.has_value()) return;
-  const BrokerReport report = arbiter_.Report(timeline_.now());
+  if (broker_.failure().has_value()) return;
+  const BrokerReport report = broker_.Report();
   Bytes held;
-  for (const std::unique_ptr<SimClient>& client : clients_) {
+  for (const std::unique_ptr<SimClient>& client : broker_.clients()) {
     if (!client->alive()) continue;
-    if (!client->connected()) return Fail(absl::StrCat("process ", client->pid(), " is not served"));
+    if (!client->connected()) return broker_.Fail(absl::StrCat("process ", client->pid(), " is not served"));
     const BrokerReport::Session* row = RowOf(report, client->session());
-    if (row == nullptr || row->state != SessionState::kActive) return Fail("a living client's session is not active");
-    if (row->charged != MappedBy(*client)) {
-      return Fail(absl::StrCat("session ", row->id.value(), " maps ", ToString(MappedBy(*client)), " and is charged ",
-                               ToString(row->charged)));
+    if (row == nullptr || row->state != SessionState::kActive) {
+      return broker_.Fail("a living client's session is not active");
     }
+    if (row->charged != client->mapped()) {
+      return broker_.Fail(absl::StrCat("session ", row->id.value(), " maps ", ToString(client->mapped()),
+                                       " and is charged ", ToString(row->charged)));
+    }
+    if (row->target.has_value() && row->charged > *row->target) {
+      return broker_.Fail(absl::StrCat("session ", row->id.value(), " answers and holds ", ToString(row->charged),
+                                       ", its target is ", ToString(*row->target)));
+    }
+    Bytes wanted;
     for (const auto& [id, arena] : client->arenas()) {
-      if (arena.fetching) return Fail(absl::StrCat("session ", row->id.value(), " waits for a Fetch's answer"));
+      if (arena.fetching) return broker_.Fail(absl::StrCat("session ", row->id.value(), " waits for a Fetch's answer"));
+      wanted += arena.slot * std::max(arena.want, arena.held());
+    }
+    if (wanted != row->wanted) {
+      return broker_.Fail(absl::StrCat("session ", row->id.value(), " wants ", ToString(wanted), ", known is ",
+                                       ToString(row->wanted)));
     }
     held += row->charged;
   }
-  if (report.charged != held || report.charged != device_.issued()) {
-    return Fail(absl::StrCat("charged ", ToString(report.charged), ", held ", ToString(held), ", out ",
-                             ToString(device_.issued())));
+  if (report.charged != held || report.charged != broker_.device().issued()) {
+    return broker_.Fail(absl::StrCat("charged ", ToString(report.charged), ", held ", ToString(held), ", out ",
+                                     ToString(broker_.device().issued())));
   }
-  if (!worker_.holds_nothing()) return Fail("the broker kept memory for nobody");
-  CheckEverybodyIsServed(report);
-}
-
-void Simulation::CheckEverybodyIsServed(const BrokerReport& report) {
-  Bytes available = MinusOrZero(device_.free(), scenario_.arbiter.device.headroom);
-  const Bytes capacity = report.capacity;
-  if (report.cap.has_value()) available = std::min(available, MinusOrZero(*report.cap, report.charged));
-  // Whoever is first in the queue, its least useful part does not fit. That is sure where one of them fits whoever it
-  // is.
-  std::optional<Bytes> most;
-  for (const std::unique_ptr<SimClient>& client : clients_) {
-    if (!client->alive()) continue;
-    for (const BrokerReport::Tenant& tenant : report.tenants) {
-      if (tenant.name != client->tenant()) continue;
-      for (const auto& [id, arena] : client->arenas()) {
-        if (arena.want <= arena.held()) continue;
-        const uint64_t missing = arena.want - arena.held();
-        const Bytes least = arena.slot * std::min(std::max<uint64_t>(arena.min_useful, 1), missing);
-        if (tenant.limit.has_value() && least > MinusOrZero(*tenant.limit, tenant.charged)) continue;
-        if (arena.slot * arena.held() + least > capacity) continue;
-        most = std::max(most.value_or(Bytes()), least);
-      }
-    }
-  }
-  if (most.has_value() && available >= *most) {
-    Fail(absl::StrCat("a want of ", ToString(*most), " is not met with ", ToString(available), " free"));
-  }
+  if (!broker_.worker().holds_nothing()) return broker_.Fail("the broker kept memory for nobody");
 }
 
 void Simulation::CheckNothingIsLeft() {
-  if (result_.failure.has_value()) return;
-  const BrokerReport report = arbiter_.Report(timeline_.now());
-  if (!report.sessions.empty()) Fail(absl::StrCat(report.sessions.size(), " sessions are left, and nobody lives"));
-  if (!report.charged.IsZero()) Fail("bytes are charged, and nobody lives");
-  if (!worker_.holds_nothing()) Fail("the broker kept memory, and nobody lives");
-  if (device_.free() != device_.total()) Fail("the device is not empty, and nobody lives");
-}
-
-void Simulation::Fail(std::string what) {
-  if (!result_.failure.has_value()) result_.failure = std::move(what);
-}
-
-void Simulation::Trace(std::string line) {
-  result_.last.push_back(std::move(line));
-  if (result_.last.size() > kTraceLines) result_.last.pop_front();
+  if (broker_.failure().has_value()) return;
+  const BrokerReport report = broker_.Report();
+  if (!report.sessions.empty()) {
+    broker_.Fail(absl::StrCat(report.sessions.size(), " sessions are left, and nobody lives"));
+  }
+  if (!report.charged.IsZero()) broker_.Fail("bytes are charged, and nobody lives");
+  if (!report.rooms.empty()) broker_.Fail("there is room for nobody");
+  if (!broker_.worker().holds_nothing()) broker_.Fail("the broker kept memory, and nobody lives");
+  if (broker_.device().free() != broker_.device().total()) broker_.Fail("the device is not empty, and nobody lives");
 }
 
 }  // namespace kvbroker::sim

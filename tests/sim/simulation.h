@@ -3,25 +3,19 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "broker/core/arbiter.h"
-#include "broker/policy/first_come.h"
-#include "tests/sim/sim_client.h"
-#include "tests/sim/sim_device.h"
-#include "tests/sim/sim_worker.h"
-#include "tests/sim/timeline.h"
+#include "broker/policy/fair_policy.h"
+#include "tests/sim/plan_checks.h"
+#include "tests/sim/sim_broker.h"
 
 namespace kvbroker::sim {
 
-// One schedule: a real arbiter, driven by a few clients, a device and an operator that a seed chose. What must hold is
-// checked after every step; then nothing new goes wrong any more and what must come true is checked; then all clients
-// end, and nothing may be left of them.
+// One schedule: a real arbiter with the policy it has in production, driven by a few clients, a device and an operator that
+// a seed chose. What must hold is checked after every step; then nothing new goes wrong any more and what must come true is
+// checked; then all clients end, and nothing may be left of them.
 //
 //   const Simulation::Result result = Simulation({.seed = 7}).Run();
 class Simulation {
@@ -30,9 +24,11 @@ class Simulation {
     uint64_t seed = 1;
     uint64_t steps = 400;  // before it calms down
     bool trace = false;    // keeps the last events and effects as text
+    bool oracle = false;   // compares every plan's shares with the oracle
   };
   struct Result {
     uint64_t steps = 0;
+    uint64_t plans = 0;
     std::optional<std::string> failure;
     std::deque<std::string> last;  // where traced
   };
@@ -43,78 +39,48 @@ class Simulation {
  private:
   // What the seed chose.
   struct Scenario {
-    Arbiter::Options arbiter;
-    SimDevice::Options device;
-    absl::Duration slowest_channel, slowest_worker;
+    SimBroker::Options broker;
     SimClient::Traits traits;
     uint64_t clients = 1;
-    uint64_t liars = 0;  // percent
+    uint64_t liars = 0;    // percent
+    uint64_t growers = 0;  // percent
+    uint64_t modest = 0;   // percent: want within their targets
     bool outsiders = false;
     bool operators = false;
+    bool rooms = false;
   };
-  static Scenario Choose(Rng& rng);
+  static Scenario Choose(Rng& rng, bool trace);
+  static TenantPolicy ChoosePolicy(Rng& rng, Bytes total);
 
-  // --- The world.
   void Spawn(bool at_start);
-  ConnectionPtr NewConnection(SimClient& client);
-  void Died(SimClient& client);
   void ActFromOutside();
   void ActAsOperator();
-  void RunFor(absl::Duration duration);
-
-  // --- The broker's shell.
-  void Step(const Event& event);
-  void Take(const Event& event);
-  void NoteLastWord(const Event& event);
-  void Perform(const effect::Admit& admit);
-  void Perform(const effect::Refuse& refuse);
-  void Perform(const effect::TellArenaOpened& opened);
-  void Perform(const effect::TellGrant& grant);
-  void Perform(const effect::TellRevoke& revoke);
-  void Perform(const effect::TellTarget& target);
-  void Perform(const effect::TellError& error);
-  void Perform(const effect::Disconnect& disconnect);
-  void Perform(const effect::EndSession& end);
-  void Perform(const effect::MakeExtents& make);
-  void Perform(const effect::HandOver& batch);
-  void Perform(const effect::DropBatch& drop);
-  void Perform(const effect::DiscardMade& discard);
-  void Perform(const effect::SampleDevice& sample) { worker_.Look(sample.delay); }
-  void Perform(const effect::AnswerLimit&) {}
-  void Perform(const effect::Note&) {}
-  template <typename Told>
-  void Tell(const Told& told, void (SimClient::*hear)(const Told&));
 
   // --- What must hold.
-  void CheckEffect(const Effect& effect);
-  void CheckStep(const std::vector<Effect>& effects);
+  void CheckStep(const Event& event, const std::vector<Effect>& effects);
+  void CheckGranted(const BrokerReport& report, const std::vector<Effect>& effects);
   void CheckHoldings(const BrokerReport& report);
+  void CheckRooms(const BrokerReport& report, const std::vector<Effect>& effects);
+  void CheckReserves(const BrokerReport& report, const Event& event);
   void CheckCalm();
-  void CheckEverybodyIsServed(const BrokerReport& report);
+  void CheckEverybodyIsServed();
   void CheckNothingIsLeft();
-  void Fail(std::string what);
-  void Trace(std::string line);
 
   const Options options_;
   Rng rng_;
   const Scenario scenario_;
   Timeline timeline_;
-  SimDevice device_;
-  SimWorker worker_;
-  FirstComePolicy policy_;
-  Arbiter arbiter_;
-  SimClient::World world_;
-  std::vector<std::unique_ptr<SimClient>> clients_;
-  std::map<ConnectionId, ConnectionPtr> connections_;
-  std::map<SessionId, ConnectionPtr> sessions_;
-  std::map<LeaseId, SessionId> leases_;
-  std::set<SessionId> ended_;
-  std::set<SessionId> silent_;  // said or lost their last word
-  std::deque<Event> events_;
-  bool stepping_ = false;
+  FairPolicy fair_policy_;
+  WatchedPolicy policy_;
+  SimBroker broker_;
   bool calm_ = false;
-  Bytes others_at_look_;
-  Result result_;
+  uint64_t plans_seen_ = 0;
+  Bytes deficit_;        // of the reserves, after the newest plan
+  Bytes others_grew_;    // at the look before
+  Bytes returned_;       // after the step before
+  bool settled_ = false;  // a room was
+  absl::Time last_change_;
+  std::optional<absl::Time> owed_since_;
 };
 
 }  // namespace kvbroker::sim

@@ -97,7 +97,8 @@ class ArbiterFixture : public ::testing::Test {
   SessionState StateOf(SessionId id) const { return Row(id).id ? Row(id).state : SessionState::kGone; }
 
   PolicyType policy_;
-  Arbiter::Options options_ = {.device_uuid = "GPU-1", .tenants = {{"a", {}}, {"b", {}}}};
+  Arbiter::Options options_ = {
+      .device_uuid = "GPU-1", .tenants = {{"a", {}}, {"b", {}}}, .quiet_interval = absl::ZeroDuration()};
   Arbiter arbiter_{options_, policy_};
   absl::Time now_ = absl::UnixEpoch() + absl::Hours(1);
   Bytes free_ = MiB(100);

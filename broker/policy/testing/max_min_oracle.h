@@ -9,9 +9,9 @@
 
 namespace kvbroker {
 
-// What each tenant should have, found in another way than the policy does: from the snapshot as it is, byte by byte so to
-// say, by handing out one quantum after the other to whoever paid least for its weight so far. Slow and plain; agrees with
-// PolicyPlan::shares to within the quantum for each tenant. `turn`: as the plan has it.
+// What each tenant should have, found in another way than the policy does: from the snapshot as it is, byte by byte so
+// to say, by handing out one quantum after the other to whoever paid least for its weight so far. Slow and plain;
+// agrees with PolicyPlan::shares to within the quantum for each tenant. `turn`: as the plan has it.
 //
 // REQUIRES: sums that fit into 2^63; a quantum that is not zero.
 std::vector<Bytes> EntitledByQuanta(const PolicySnapshot& snapshot, std::optional<size_t> turn, Bytes quantum);

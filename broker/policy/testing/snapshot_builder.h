@@ -56,8 +56,8 @@ Bytes GrantedTo(const PolicySnapshot& snapshot, const PolicyPlan& plan, const st
 // The snapshot once its plan has been carried out as far as the broker goes: targets are told, grants given.
 PolicySnapshot CarriedOut(const PolicySnapshot& snapshot, const PolicyPlan& plan);
 
-// The snapshot once each session holds no more than its target, and it is credited; later, so that nothing is protected any
-// more, and all that it holds is reported as in use.
+// The snapshot once each session holds no more than its target, and it is credited; later, so that nothing is protected
+// any more, and all that it holds is reported as in use.
 PolicySnapshot Obeyed(PolicySnapshot snapshot);
 
 }  // namespace kvbroker

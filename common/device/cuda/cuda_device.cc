@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/status.h"
 #include "common/device/cuda/cuda_status.h"
@@ -25,6 +26,8 @@ namespace {
 // no other.
 constexpr unsigned int kNvidiaMajor = 195;
 constexpr unsigned int kNvidiaControlMinor = 255;
+
+constexpr absl::Duration kOwnUseCounts = absl::Seconds(1);
 
 CUmemGenericAllocationHandle HandleOf(RawExtent extent) { return static_cast<CUmemGenericAllocationHandle>(extent); }
 RawExtent ExtentOf(CUmemGenericAllocationHandle handle) { return static_cast<RawExtent>(handle); }
@@ -157,13 +160,15 @@ absl::StatusOr<const Nvml*> CudaDevice::OpenNvml() {
 absl::StatusOr<DeviceMemory> CudaDevice::Memory() {
   KVB_ASSIGN_OR_RETURN(const Nvml* nvml, OpenNvml());
   KVB_ASSIGN_OR_RETURN(const Nvml::Memory memory, nvml->GetMemory());
-  const Bytes used_by_caller = nvml->UsedBy(getpid());
   absl::MutexLock lock(&mu_);
+  // Going through all processes takes longer than all the rest, and what the caller itself uses hardly changes.
+  if (const absl::Time now = MonotonicNow(); now >= own_use_due_) {
+    own_use_ = MinusOrZero(nvml->UsedBy(getpid()), made_bytes_);
+    own_use_due_ = now + kOwnUseCounts;
+  }
   // NVML counts an extent as its maker's until another process has imported it.
   // What the driver keeps for itself (some 600 MiB on a large GPU) is nobody's use: total is what there is to share.
-  return DeviceMemory{.total = memory.used + memory.free,
-                      .free = memory.free,
-                      .used_by_caller = MinusOrZero(used_by_caller, made_bytes_)};
+  return DeviceMemory{.total = memory.used + memory.free, .free = memory.free, .used_by_caller = own_use_};
 }
 
 absl::StatusOr<RawExtent> CudaDevice::Create(Bytes bytes) {

@@ -7,6 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "common/base/unique_fd.h"
 #include "common/device/cuda/cuda_context.h"
 #include "common/device/cuda/driver_api.h"
@@ -83,6 +84,8 @@ class CudaDevice : public Device {
   absl::Mutex mu_;
   absl::flat_hash_map<RawExtent, Bytes> made_ ABSL_GUARDED_BY(mu_);  // and not released
   Bytes made_bytes_ ABSL_GUARDED_BY(mu_);                            // the sum of made_
+  Bytes own_use_ ABSL_GUARDED_BY(mu_);                               // of this process beside that, lately
+  absl::Time own_use_due_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
 };
 
 }  // namespace kvbroker
