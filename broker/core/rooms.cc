@@ -33,13 +33,12 @@ const Room* Rooms::Find(SessionId session) const {
   return it == rooms_.end() ? nullptr : &*it;
 }
 
-Room* Rooms::FindMutable(SessionId session) { return const_cast<Room*>(Find(session)); }
-
 void Rooms::Settle(SessionId session, Bytes used) {
-  Room* room = FindMutable(session);
-  if (room == nullptr) return;
-  room->state = RoomState::kSettled;
-  room->used = used;
+  for (Room& room : rooms_) {
+    if (room.session != session) continue;
+    room.state = RoomState::kSettled;
+    room.used = used;
+  }
 }
 
 void Rooms::Remove(SessionId session) {

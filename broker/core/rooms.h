@@ -67,7 +67,6 @@ class Rooms {
   const std::deque<Room>& all() const { return rooms_; }
 
  private:
-  Room* FindMutable(SessionId session);
   static Bytes Unfilled(const Room& room) { return MinusOrZero(room.bytes, room.used); }
 
   std::deque<Room> rooms_;

@@ -139,8 +139,16 @@ TEST(FairPolicyPropertyTest, TargetsLeaveEverybodyItsEntitlement) {
   ForAll(Numbers::kUsual, [](const PolicySnapshot& snapshot, uint64_t) {
     const PolicyPlan plan = Plan(snapshot);
     const Sums sums(snapshot, plan);
+    // Less than a slot below it, where something more urgent than a share lacks it.
+    Bytes slot;
+    for (const PolicySnapshot::Lease& lease : snapshot.leases) slot = std::max(slot, lease.slot);
     for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
-      EXPECT_GE(sums.held[i] - sums.asked[i], std::min(sums.held[i], plan.shares[i].entitled));
+      const Bytes least = std::min(sums.held[i], plan.shares[i].entitled);
+      const Bytes left = sums.held[i] - sums.asked[i];
+      EXPECT_GE(left, std::min(least, snapshot.tenants[i].policy.assured()));
+      const bool urgent = std::any_of(plan.targets.begin(), plan.targets.end(),
+                                      [](const PolicyPlan::Target& target) { return target.urgent; });
+      EXPECT_GE(left + (urgent ? slot : Bytes()), least);
     }
     EXPECT_EQ(SumOf(sums.asked), plan.asked);
   });

@@ -32,6 +32,7 @@ class Planner {
       : situation_(situation), shortage_(shortage) {
     plan_.ask.resize(situation.sessions.size());
     excess_.reserve(entitled.size());
+    asked_of_.resize(entitled.size());
     for (size_t i = 0; i < entitled.size(); ++i) {
       excess_.push_back(MinusOrZero(situation.tenants[i].held, entitled[i]));
     }
@@ -41,7 +42,11 @@ class Planner {
     AskForLimits();
     if (!shortage_.Missing().IsZero()) {
       KeepWhatIsAsked();
-      for (size_t p = 0; p < kPurposes; ++p) AskFor(static_cast<Purpose>(p));
+      for (size_t p = 0; p < kPurposes; ++p) {
+        const auto purpose = static_cast<Purpose>(p);
+        AskFor(purpose);
+        if (!IsShare(purpose) && plan_.coming < shortage_.Missing(purpose)) AskForLastSlots(purpose);
+      }
     }
     return std::move(plan_);
   }
@@ -54,6 +59,7 @@ class Planner {
   void Ask(size_t s, Bytes more) {
     plan_.ask[s] += more;
     ExcessOf(s) = MinusOrZero(ExcessOf(s), more);
+    asked_of_[Given(s).tenant] = Plus(asked_of_[Given(s).tenant], more);
     plan_.asked = Plus(plan_.asked, more);
     if (!Given(s).missed_target) plan_.coming = Plus(plan_.coming, more);
   }
@@ -85,12 +91,34 @@ class Planner {
   }
 
   void KeepWhatIsAsked() {
+    const std::vector<bool> keeps_all = TenantsWhoseAsksFit();
     for (const size_t s : situation_.by_id) {
       const Bytes before = MinusOrZero(AskedBefore(s), plan_.ask[s]);
       if (before.IsZero()) continue;
       const Bytes excess = ExcessOf(s);
-      Ask(s, before <= excess ? before : RoundedDown(excess, situation_.sessions[s].slot));
+      const bool keeps = keeps_all[Given(s).tenant] || before <= excess;
+      Ask(s, keeps ? before : RoundedDown(excess, situation_.sessions[s].slot));
     }
+  }
+
+  // Whether a tenant's sessions were asked for no more than it has too much, and a slot that crosses its share where that
+  // may be asked for.
+  std::vector<bool> TenantsWhoseAsksFit() const {
+    std::vector<Bytes> asked(excess_.size());
+    std::vector<Bytes> last_slot(excess_.size());
+    for (const size_t s : situation_.by_id) {
+      const size_t tenant = Given(s).tenant;
+      asked[tenant] = Plus(asked[tenant], MinusOrZero(AskedBefore(s), plan_.ask[s]));
+      if (!IsShare(*shortage_.First())) last_slot[tenant] = std::max(last_slot[tenant], situation_.sessions[s].slot);
+    }
+    std::vector<bool> fit(excess_.size());
+    for (size_t i = 0; i < fit.size(); ++i) {
+      const TenantState& tenant = situation_.tenants[i];
+      const bool with_last = !excess_[i].IsZero() && asked[i] < Plus(excess_[i], last_slot[i]) &&
+                             asked[i] <= MinusOrZero(MinusOrZero(tenant.held, asked_of_[i]), tenant.assured);
+      fit[i] = asked[i] <= excess_[i] || with_last;
+    }
+    return fit;
   }
 
   void AskFor(Purpose purpose) {
@@ -116,12 +144,31 @@ class Planner {
     if (ask >= offer.to) return Bytes();
     const SessionState& session = situation_.sessions[offer.session];
     const Bytes wish = std::min(offer.to, Plus(std::max(ask, offer.from), quota));
-    const Bytes most = std::min(MostOf(offer.session, purpose), Plus(ask, ExcessOf(offer.session)));
+    const Bytes most = std::min(MostOf(offer.session, purpose),
+                                Plus(ask, last_slots_ ? WithLastSlot(offer.session) : ExcessOf(offer.session)));
     Bytes new_ask = RoundedUp(wish, session.slot);
     if (new_ask > most) new_ask = RoundedDown(std::min(wish, most), session.slot);
     if (new_ask <= ask) return Bytes();
     Ask(offer.session, new_ask - ask);
     return new_ask - ask;
+  }
+
+  // Shares are in bytes and memory comes in slots: what is more urgent than a share is not kept waiting for the slot that
+  // crosses somebody's share.
+  void AskForLastSlots(Purpose purpose) {
+    last_slots_ = true;
+    AskFor(purpose);
+    last_slots_ = false;
+  }
+
+  // What its tenant has too much, up to a whole slot, as long as what is assured to it stays.
+  Bytes WithLastSlot(size_t s) const {
+    const Bytes excess = excess_[Given(s).tenant];
+    if (excess.IsZero()) return excess;
+    const TenantState& tenant = situation_.tenants[Given(s).tenant];
+    const Bytes unasked = MinusOrZero(tenant.held, asked_of_[Given(s).tenant]);
+    return std::min(RoundedUp(excess, situation_.sessions[s].slot),
+                    std::max(excess, MinusOrZero(unasked, tenant.assured)));
   }
 
   // What a session can be asked for in all.
@@ -170,7 +217,9 @@ class Planner {
 
   const Situation& situation_;
   const Shortage& shortage_;
-  std::vector<Bytes> excess_;  // each tenant's, not asked for yet
+  std::vector<Bytes> excess_;    // each tenant's, not asked for yet
+  std::vector<Bytes> asked_of_;  // each tenant
+  bool last_slots_ = false;
   std::vector<Offer> offers_;
   Reclaim plan_;
 };

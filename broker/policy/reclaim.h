@@ -46,6 +46,9 @@ struct Reclaim {
 // for the share of an equal or lower class. Sessions that answer more slowly than is needed, and after them those that
 // missed their target, give only what the others cannot; what the latter were asked for is not counted on.
 //
+// Shares are in bytes and memory comes in slots. Where something more urgent than a share still lacks less than that hides
+// (room, an assured byte, a turn), tenants give the slot that crosses their entitlement too, unless it is assured to them.
+//
 // Level-triggered: what is asked already stays as it is while it is within the excess, and if it covers the shortage
 // nothing more is asked; without a shortage nobody is asked but for a limit.
 Reclaim PlanReclaim(const Situation& situation, const std::vector<Bytes>& entitled, const Shortage& shortage);

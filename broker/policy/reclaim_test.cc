@@ -47,6 +47,18 @@ TEST(ReclaimTest, NobodyGivesBackMoreThanItsExcess) {
   EXPECT_THAT(Asks(builder, GiB(50)), ElementsAre(GiB(4), GiB(4)));
 }
 
+TEST(ReclaimTest, TheSlotThatCrossesAShareIsGivenForWhatIsMoreUrgentAlone) {
+  // Half of three slots and a half of another: 1.5 slots are too much.
+  SessionSpec odd = Session("a", {.spare = MiB(96)});
+  odd.held = odd.wanted = MiB(96);
+  odd.slot = MiB(32);
+  SnapshotBuilder builder(GiB(24));
+  builder.Add(odd);
+  EXPECT_THAT(Asks(builder, MiB(48)), ElementsAre(MiB(32)));
+  EXPECT_THAT(Asks(builder, MiB(48), Purpose::kRoom), ElementsAre(MiB(64)));
+  EXPECT_THAT(Asks(builder, MiB(32), Purpose::kRoom), ElementsAre(MiB(32))) << "not where whole slots do";
+}
+
 TEST(ReclaimTest, PinnedBytesAreNeverAskedFor) {
   SnapshotBuilder builder(GiB(24));
   builder.Add(Session("a", {.pinned = GiB(7)}));
