@@ -67,7 +67,7 @@ void Arbiter::On(const event::ReserveExternal& reserve) {
   const DeviceView::Books books = ledger_.Books();
   Bytes kept;
   for (const auto& [name, tenant] : tenants_.all()) {
-    if (name != session->tenant) kept += tenant.policy.reserved;
+    if (name != session->tenant) kept += std::min(tenant.policy.reserved, device_.total());
   }
   const Bytes most = MinusOrZero(device_.CapacityOfDevice(books), kept);
   if (reserve.bytes > most) {
@@ -117,7 +117,8 @@ absl::StatusOr<Arbiter::CheckedChange> Arbiter::CheckTenantChange(const TenantCh
         "a limit of ", ToString(*change.policy.limit), " is less than one of tenant ", change.tenant,
         "'s longest requests needs, ", ToString(floor), ": such requests would fail; force it to set it all the same"));
   }
-  Bytes assured = change.policy.assured();
+  // Bounded, so that no number anybody writes makes the sum wrap around.
+  Bytes assured = std::min(change.policy.assured(), Bytes(UINT64_MAX / 2));
   for (const auto& [name, tenant] : tenants_.all()) {
     if (name != change.tenant) assured += std::min(tenant.policy.assured(), device_.total());
   }

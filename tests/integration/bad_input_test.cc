@@ -254,6 +254,11 @@ TEST_F(BadInputTest, AdminRequestsThatMakeNoSense) {
   EXPECT_THAT(set([](auto& r) { r.set_tenant_class(static_cast<admin::v1::TenantClass>(77)); }).error_message(),
               HasSubstr("no class 77"));
   EXPECT_THAT(set([](auto& r) { r.mutable_reserved()->set_bytes(UINT64_MAX); }).error_message(),
+              HasSubstr("is more than the limit"));
+  EXPECT_THAT(set([](auto& r) {
+                r.mutable_limit()->set_none(true);
+                r.mutable_guarantee()->set_bytes(UINT64_MAX);
+              }).error_message(),
               HasSubstr("would be assured of"));
   EXPECT_TRUE(set([](auto& r) { r.mutable_limit()->set_bytes(UINT64_MAX); }).ok());
   ExpectUnharmed();

@@ -20,8 +20,8 @@ namespace kvbroker::replay {
 struct CacheOptions {
   bool keep = false;                 // they stay as they are, for as long as nothing else needs them
   uint64_t max_blocks = UINT64_MAX;  // so many, beyond that the oldest are evicted
-  // So long a request waits for growth before cache is evicted for it, where growing is possible at all. Once that was in
-  // vain, no other waits for so long; growth that comes late is welcome all the same.
+  // So long a request waits for growth before cache is evicted for it, where growing is possible at all. Once that was
+  // in vain, no other waits for so long; growth that comes late is welcome all the same.
   absl::Duration grow_within = absl::Milliseconds(20);
   absl::Duration no_growth_for = absl::Seconds(1);
 };
@@ -60,8 +60,8 @@ class BlockStore {
   // See BlockPool.
   void SetShrinking(bool shrinking) { pool_.SetShrinking(shrinking); }
 
-  // So many blocks for a request that has `waited` for them so far, or none where they are not to be had now. Not filled
-  // yet.
+  // So many blocks for a request that has `waited` for them so far, or none where they are not to be had now. Not
+  // filled yet.
   absl::StatusOr<std::optional<std::vector<FilledBlock>>> Take(uint64_t count, absl::Duration waited,
                                                                absl::Duration now);
   // Fills all that was taken since.

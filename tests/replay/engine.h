@@ -29,8 +29,8 @@ struct EngineOptions {
 // the tokens they had.
 //
 // A request that could not be finished with what can be had, as far as is known, or that was alone and got nowhere, is
-// admitted with all the blocks that it could ever need, or not at all: it never holds some and waits for more. Who lends
-// the memory hears of it that way, and may say that so much can never be (Refuse).
+// admitted with all the blocks that it could ever need, or not at all: it never holds some and waits for more. Who
+// lends the memory hears of it that way, and may say that so much can never be (Refuse).
 //
 // It takes the time as a number and never waits. Thread-bound where its store is.
 class Engine {

@@ -16,8 +16,8 @@ struct AnswerOptions {
 };
 
 // Gives memory back while more is held than the target, what costs least first: what is ready (the arena does that
-// itself) and slots that become empty; slots with nothing but cache, the oldest first; and only when it is urgent or the
-// deadline is near, the youngest requests. Meanwhile the pool shrinks: no slot is begun.
+// itself) and slots that become empty; slots with nothing but cache, the oldest first; and only when it is urgent or
+// the deadline is near, the youngest requests. Meanwhile the pool shrinks: no slot is begun.
 //
 // Thread-bound where the engine is.
 class GiveBack {

@@ -12,8 +12,8 @@ namespace kvbroker::replay {
 // The class of HoldingReport::cached_by_age for what was last used so long ago.
 size_t AgeClassOf(absl::Duration age);
 
-// What the store's taken slots are worth, by whole slots, because that is what comes back: one with a block of a running
-// request is preemptible, one with nothing but cached blocks is as young as the youngest of them.
+// What the store's taken slots are worth, by whole slots, because that is what comes back: one with a block of a
+// running request is preemptible, one with nothing but cached blocks is as young as the youngest of them.
 HoldingReport HoldingOf(const BlockStore& store, absl::Duration now);
 
 // What a tenant says that wants to be thought of as cheap: all of it cached, and unused for hours.

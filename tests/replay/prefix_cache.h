@@ -19,8 +19,8 @@ struct FilledBlock {
   uint64_t seed = 0;
 };
 
-// The blocks of requests that are done, in the order of their last use. It only remembers them: whoever takes blocks out
-// verifies and frees them.
+// The blocks of requests that are done, in the order of their last use. It only remembers them: whoever takes blocks
+// out verifies and frees them.
 //
 // Invariants: by_slot() counts the blocks of each slot that are in here; a slot with none is not in it.
 // Thread-compatible.

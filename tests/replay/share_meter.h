@@ -11,7 +11,8 @@ namespace kvbroker::replay {
 // How much a tenant had of what it needed while it was busy, from looks at it. Thread-compatible.
 class ShareMeter {
  public:
-  // One look; what it saw counts until the next. Of what is held only what is needed counts. REQUIRES: `at` never falls.
+  // One look; what it saw counts until the next. Of what is held only what is needed counts. REQUIRES: `at` never
+  // falls.
   void Look(absl::Duration at, bool busy, Bytes held, Bytes needed);
 
   // Byte-seconds.

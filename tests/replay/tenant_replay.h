@@ -30,8 +30,8 @@ namespace kvbroker::replay {
 // Thread-bound where the pattern is.
 class TenantReplay {
  public:
-  // `options` are those of a tenant's process: run_as is set. `workload` is everybody's. `session`, `arena` and `pattern`
-  // are not owned and must outlive this.
+  // `options` are those of a tenant's process: run_as is set. `workload` is everybody's. `session`, `arena` and
+  // `pattern` are not owned and must outlive this.
   TenantReplay(const Options& options, const std::vector<std::vector<Request>>& workload, const BlockLayout& layout,
                Session& session, Arena& arena, Pattern& pattern);
 

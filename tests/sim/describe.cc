@@ -65,7 +65,8 @@ struct Describer {
   }
   std::string operator()(const event::HoldingReport& e) const {
     const Holding& h = e.holding;
-    std::string text = absl::StrCat("HoldingReport", Common(e), " spare=", ToString(h.spare), " free=", ToString(h.free));
+    std::string text =
+        absl::StrCat("HoldingReport", Common(e), " spare=", ToString(h.spare), " free=", ToString(h.free));
     for (const Bytes bytes : h.cached_by_age) absl::StrAppend(&text, " ", bytes.in_bytes());
     absl::StrAppend(&text, " compactable=", ToString(h.compactable), " preemptible=", ToString(h.preemptible),
                     " pinned=", ToString(h.pinned), " response=", absl::FormatDuration(h.response));

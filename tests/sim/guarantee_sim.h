@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "broker/policy/fair_policy.h"
 #include "tests/sim/plan_checks.h"
@@ -31,12 +33,11 @@ class GuaranteeSim {
   };
   struct Result {
     uint64_t steps = 0;
-    uint64_t waits = 0;           // for what is guaranteed, that were not over at once
-    absl::Duration longest_wait;  // of those
-    uint64_t misses = 0;
-    uint64_t accused = 0;        // in the notes of misses, sessions
+    uint64_t waits = 0;            // for what is guaranteed, that were not over at once
+    uint64_t misses = 0;           // as reckoned here
+    uint64_t noted = 0;            // as the broker counted
+    uint64_t accused = 0;          // sessions in its notes of misses
     uint64_t accused_wrongly = 0;  // of which honest
-    Bytes lent;                    // the most that was out of idle guarantees
     std::optional<std::string> failure;
     std::deque<std::string> last;
   };
@@ -56,6 +57,15 @@ class GuaranteeSim {
   static Scenario Choose(Rng& rng, const Options& options);
 
   void AddClients();
+  // What a tenant had to have, over its deadline; a miss lasts until it has it.
+  struct Due {
+    std::deque<std::pair<absl::Time, Bytes>> levels;  // oldest first; one of them may be older than the deadline
+    bool missed = false;
+  };
+
+  // A guarantee is missed when a tenant has less than the least that it should have had at every moment of the last
+  // deadline: whole slots within its want and its guarantee, as far as they are of use.
+  void CheckDue();
   void CheckStep(const Event& event, const std::vector<Effect>& effects);
   void CheckMiss(const std::string& note);
 
@@ -66,6 +76,7 @@ class GuaranteeSim {
   FairPolicy fair_policy_;
   WatchedPolicy policy_;
   SimBroker broker_;
+  std::map<std::string, Due> due_;
   Result result_;
 };
 

@@ -1,6 +1,5 @@
-#include "tests/sim/guarantee_sim.h"
-
 #include "gtest/gtest.h"
+#include "tests/sim/guarantee_sim.h"
 
 namespace kvbroker::sim {
 namespace {

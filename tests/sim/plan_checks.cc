@@ -108,8 +108,9 @@ Problem CheckGrants(const PolicySnapshot& snapshot, const PolicyPlan& plan, cons
     }
     const Bytes others = MinusOrZero(outcome.IdleReserves(), outcome.IdleReserve(i));
     if (snapshot.available - outcome.granted < others) {
-      return Wrong("tenant ", tenant.name, " is granted what is reserved to others: ",
-                   ToString(snapshot.available - outcome.granted), " are left of ", ToString(others));
+      return Wrong("tenant ", tenant.name,
+                   " is granted what is reserved to others: ", ToString(snapshot.available - outcome.granted),
+                   " are left of ", ToString(others));
     }
   }
   return std::nullopt;
@@ -117,22 +118,27 @@ Problem CheckGrants(const PolicySnapshot& snapshot, const PolicyPlan& plan, cons
 
 Problem CheckTargets(const PolicySnapshot& snapshot, const PolicyPlan& plan, const Outcome& outcome) {
   std::vector<Bytes> left(snapshot.tenants.size());
+  bool urgent = false;
   for (size_t s = 0; s < snapshot.sessions.size(); ++s) {
     const PolicySnapshot::Session& session = snapshot.sessions[s];
     const PolicyPlan::Target& target = plan.targets[s];
+    urgent = urgent || target.urgent;
     if (target.session != session.id) return Wrong("targets out of order");
     left[session.tenant] += std::min(session.Held(), target.max.value_or(kMostBytes));
     const Bytes limit = snapshot.tenants[session.tenant].policy.limit.value_or(kMostBytes);
     const bool lowered = target.max.value_or(kMostBytes) < limit;
     if (lowered && outcome.held[session.tenant] < plan.shares[session.tenant].entitled) {
-      return Wrong("session ", session.id.value(), " is kept at ", ToString(*target.max), ", its tenant holds less than ",
-                   ToString(plan.shares[session.tenant].entitled));
+      return Wrong("session ", session.id.value(), " is kept at ", ToString(*target.max),
+                   ", its tenant holds less than ", ToString(plan.shares[session.tenant].entitled));
     }
     if (target.max.value_or(Bytes()) > limit) return Wrong("a target beyond the limit");
   }
   for (size_t i = 0; i < left.size(); ++i) {
+    // The slot that crosses its share goes where something more urgent than a share lacks it.
     const Bytes entitled = std::min(plan.shares[i].entitled, outcome.held[i]);
-    if (left[i] < entitled) {
+    const bool without_last =
+        urgent && left[i] >= std::min(entitled, outcome.assured[i]) && Plus(left[i], outcome.slot[i]) > entitled;
+    if (left[i] < entitled && !without_last) {
       return Wrong("targets leave tenant ", snapshot.tenants[i].name, " ", ToString(left[i]), " of ",
                    ToString(entitled));
     }
@@ -212,9 +218,8 @@ std::optional<std::string> WhoIsOwed(const PolicySnapshot& snapshot, const Polic
 }
 
 std::string Describe(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
-  std::string text =
-      absl::StrCat("available ", ToString(snapshot.available), " of ", ToString(snapshot.capacity), ", room lacks ",
-                   ToString(snapshot.room_short), ", asked ", ToString(plan.asked));
+  std::string text = absl::StrCat("available ", ToString(snapshot.available), " of ", ToString(snapshot.capacity),
+                                  ", room lacks ", ToString(snapshot.room_short), ", asked ", ToString(plan.asked));
   if (snapshot.turn.has_value()) {
     absl::StrAppend(&text, ", turn of ", snapshot.tenants[snapshot.turn->tenant].name, " for ",
                     absl::FormatDuration(snapshot.turn->age));
@@ -222,8 +227,8 @@ std::string Describe(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
   if (plan.turn.has_value()) absl::StrAppend(&text, ", from now on of ", snapshot.tenants[*plan.turn].name);
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     const PolicySnapshot::Tenant& tenant = snapshot.tenants[i];
-    absl::StrAppend(&text, "\n  tenant ", tenant.name, " ", ToString(tenant.policy.tenant_class), " weight=",
-                    tenant.policy.weight, " reserved=", ToString(tenant.policy.reserved),
+    absl::StrAppend(&text, "\n  tenant ", tenant.name, " ", ToString(tenant.policy.tenant_class),
+                    " weight=", tenant.policy.weight, " reserved=", ToString(tenant.policy.reserved),
                     " guarantee=", ToString(tenant.policy.guarantee),
                     " limit=", tenant.policy.limit.has_value() ? ToString(*tenant.policy.limit) : "none",
                     " floor=", ToString(tenant.floor), " charged=", ToString(tenant.charged),
@@ -235,8 +240,8 @@ std::string Describe(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
     absl::StrAppend(&text, "\n  session ", session.id.value(), " of ", snapshot.tenants[session.tenant].name,
                     " holds=", ToString(session.Held()), " idle=", ToString(session.holding.Idle()),
                     " pinned=", ToString(session.holding.pinned), " protected=", ToString(session.protected_bytes),
-                    session.missed_target ? " missed its target" : "", session.reported ? "" : " silent",
-                    ": target ", session.target.has_value() ? ToString(*session.target) : "none", " -> ",
+                    session.missed_target ? " missed its target" : "", session.reported ? "" : " silent", ": target ",
+                    session.target.has_value() ? ToString(*session.target) : "none", " -> ",
                     plan.targets[s].max.has_value() ? ToString(*plan.targets[s].max) : "none", " ",
                     plan.targets[s].reason);
   }

@@ -15,7 +15,8 @@ namespace kvbroker::sim {
 //               or missed a target, nothing beyond what is assured while room is short, no further beyond the entitlement
 //               than the slot that crosses it
 //   reserves    who is granted something leaves to all others what is reserved to them and not used
-//   targets     all targets of a tenant together leave it what it is entitled to, of what it holds; nobody's is below
+//   targets     all targets of a tenant together leave it what it is entitled to, of what it holds; where something more
+//               urgent than a share lacks memory, less than a slot below that, but what is assured to it; nobody's is below
 //               that of its limit while the tenant holds less than its entitlement
 std::optional<std::string> WhatIsWrong(const PolicySnapshot& snapshot, const PolicyPlan& plan);
 

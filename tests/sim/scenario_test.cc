@@ -31,7 +31,9 @@ class Stage {
       if (watch) watch(event, effects);
     });
   }
-  ~Stage() { EXPECT_FALSE(broker_.failure().has_value()) << *broker_.failure() << Describe(policy_.snapshot(), policy_.plan()); }
+  ~Stage() {
+    EXPECT_FALSE(broker_.failure().has_value()) << *broker_.failure() << Describe(policy_.snapshot(), policy_.plan());
+  }
 
   SimEngine& Add(const std::string& tenant, SimEngine::Script script, Bytes floor = Bytes()) {
     const SimClient::Traits traits = {.thinks = absl::Milliseconds(20),
@@ -43,8 +45,8 @@ class Stage {
                                       .floor = floor,
                                       .unit = kSlot};
     const auto pid = static_cast<int64_t>(broker_.clients().size() + 1);
-    return static_cast<SimEngine&>(broker_.Add(
-        std::make_unique<SimEngine>(broker_.world(), traits, pid, tenant, slots_, std::move(script))));
+    return static_cast<SimEngine&>(
+        broker_.Add(std::make_unique<SimEngine>(broker_.world(), traits, pid, tenant, slots_, std::move(script))));
   }
   void RunFor(absl::Duration duration) { broker_.RunFor(duration); }
   absl::Duration age() const { return timeline_.now() - start_; }
@@ -97,7 +99,9 @@ class Bursty {
 
  private:
   void Act(SimEngine& engine) {
-    const bool bursts = (stage_.age() / period_ > 0 ? static_cast<int64_t>(absl::FDivDuration(stage_.age(), period_)) : 0) % 2 == phase_;
+    const bool bursts =
+        (stage_.age() / period_ > 0 ? static_cast<int64_t>(absl::FDivDuration(stage_.age(), period_)) : 0) % 2 ==
+        phase_;
     if (bursts && !bursting_) shift_ += MinusOrZero(kSlot * (most_ - std::min(most_, engine.granted())), stage_.free());
     if (bursts || bursting_) last_used_ = engine.now();
     bursting_ = bursts;
@@ -131,7 +135,8 @@ void ExpectFairInAntiphase(absl::Duration period) {
   const double y = b.Served();
   const double jain = (x + y) * (x + y) / (2 * (x * x + y * y));
   const Bytes reclaimed = stage.Tenant("a").reclaimed + stage.Tenant("b").reclaimed;
-  const double ratio = static_cast<double>(reclaimed.in_bytes()) / static_cast<double>((a.shift() + b.shift()).in_bytes());
+  const double ratio =
+      static_cast<double>(reclaimed.in_bytes()) / static_cast<double>((a.shift() + b.shift()).in_bytes());
   std::printf("antiphase, bursts of %s: served %.3f and %.3f, Jain %.4f, reclaimed %s for shifts of %s: %.3f\n",
               absl::FormatDuration(period).c_str(), x, y, jain, ToString(reclaimed).c_str(),
               ToString(a.shift() + b.shift()).c_str(), ratio);
@@ -154,7 +159,8 @@ class LongRequests {
 
   LongRequests(Stage& stage, const std::string& tenant, uint64_t needs, Growth growth, Bytes floor)
       : needs_(needs), growth_(growth) {
-    stage.Add(tenant, [this, &stage](SimEngine& engine) { Act(stage, engine); }, floor);
+    stage.Add(
+        tenant, [this, &stage](SimEngine& engine) { Act(stage, engine); }, floor);
   }
   uint64_t finished() const { return finished_; }
   absl::Duration longest_gap() const { return longest_gap_; }

@@ -115,14 +115,16 @@ Holding SimClient::HoldingOf(const Arena& arena) {
 
 void SimClient::Report(const Arena& arena) {
   if (arena.lease) {
-    SendMessage(event::HoldingReport{
-        .session = session(), .arena = arena.description.id, .holding = HoldingOf(arena)});
+    SendMessage(event::HoldingReport{.session = session(), .arena = arena.description.id, .holding = HoldingOf(arena)});
   }
 }
 
 event::Hello SimClient::Greeting() {
-  event::Hello hello = {
-      .process = {.pid = pid_, .start_time = 1}, .tenant = tenant_, .engine = "sim", .resumes = before_, .floor = traits_.floor};
+  event::Hello hello = {.process = {.pid = pid_, .start_time = 1},
+                        .tenant = tenant_,
+                        .engine = "sim",
+                        .resumes = before_,
+                        .floor = traits_.floor};
   for (auto& [id, arena] : arenas_) hello.held.push_back({arena.description, arena.mapped.size()});
   return hello;
 }
@@ -210,11 +212,12 @@ void SimClient::GiveBack(Arena& arena, uint64_t slots) {
 }
 
 void SimClient::SayReleased(const Arena& arena) {
-  world_.timeline.After(world_.rng.UpTo(traits_.releases.value_or(traits_.thinks)), [this, lease = arena.lease, connection = connection_] {
-    const Arena* now = FindArena(lease);
-    if (!alive_ || connection != connection_ || now == nullptr) return;
-    SendMessage(event::Released{.session = session(), .lease = lease, .total = now->released});
-  });
+  world_.timeline.After(world_.rng.UpTo(traits_.releases.value_or(traits_.thinks)),
+                        [this, lease = arena.lease, connection = connection_] {
+                          const Arena* now = FindArena(lease);
+                          if (!alive_ || connection != connection_ || now == nullptr) return;
+                          SendMessage(event::Released{.session = session(), .lease = lease, .total = now->released});
+                        });
 }
 
 void SimClient::Fetch(Arena& arena, BatchId confirm) {
@@ -339,8 +342,7 @@ Bytes SimClient::Held() const {
 
 void SimClient::AskForRoom(Bytes bytes, absl::Duration ttl) {
   room_ = OwnRoom{.request = next_room_++, .bytes = bytes};
-  const event::ReserveExternal ask = {
-      .session = session(), .request = room_->request, .bytes = bytes, .ttl = ttl};
+  const event::ReserveExternal ask = {.session = session(), .request = room_->request, .bytes = bytes, .ttl = ttl};
   SendMessage(ask);
 }
 

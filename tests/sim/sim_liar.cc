@@ -29,8 +29,8 @@ absl::Duration SimLiar::SomeTime() { return absl::Milliseconds(Number() & UINT32
 
 Holding SimLiar::HoldingOf(const Arena&) {
   Holding holding = {.response = SomeTime()};
-  for (Bytes* bytes : {&holding.spare, &holding.free, &holding.compactable, &holding.preemptible, &holding.pinned,
-                       &holding.refault}) {
+  for (Bytes* bytes :
+       {&holding.spare, &holding.free, &holding.compactable, &holding.preemptible, &holding.pinned, &holding.refault}) {
     *bytes = SomeBytes();
   }
   for (Bytes& bytes : holding.cached_by_age) bytes = SomeBytes();

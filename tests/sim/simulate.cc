@@ -66,6 +66,7 @@ int RunGuarantees(const Flags& flags) {
     sum.steps += result.steps;
     sum.waits += result.waits;
     sum.misses += result.misses;
+    sum.noted += result.noted;
     sum.accused += result.accused;
     sum.accused_wrongly += result.accused_wrongly;
     if (!result.failure.has_value()) continue;
@@ -79,9 +80,9 @@ int RunGuarantees(const Flags& flags) {
   }
   std::printf("%s\n", absl::StrCat(flags.schedules, " schedules, ", sum.steps, " steps in ",
                                    absl::FormatDuration(absl::Now() - start), ": ", sum.waits, " waits, ", sum.misses,
-                                   " misses, ", sum.accused, " accused, ", sum.accused_wrongly, " of them wrongly, ",
-                                   failed, " failed")
-                         .c_str());
+                                   " misses, ", sum.noted, " noted, ", sum.accused, " accused, ", sum.accused_wrongly,
+                                   " of them wrongly, ", failed, " failed")
+                          .c_str());
   return failed == 0 ? 0 : 1;
 }
 
@@ -99,7 +100,8 @@ int main(int argc, char** argv) {
   const absl::Time start = absl::Now();
   for (uint64_t i = 0; i < flags.schedules; ++i) {
     const uint64_t seed = flags.seed + i;
-    const Simulation::Result result = Simulation({.seed = seed, .steps = flags.steps, .oracle = flags.oracle != 0}).Run();
+    const Simulation::Result result =
+        Simulation({.seed = seed, .steps = flags.steps, .oracle = flags.oracle != 0}).Run();
     steps += result.steps;
     if (!result.failure.has_value()) continue;
     if (flags.all != 0) {
@@ -107,7 +109,8 @@ int main(int argc, char** argv) {
       std::printf("seed %s: %s\n", absl::StrCat(seed).c_str(), result.failure->c_str());
       continue;
     }
-    const Simulation::Result again = Simulation({.seed = seed, .steps = flags.steps, .trace = true, .oracle = flags.oracle != 0}).Run();
+    const Simulation::Result again =
+        Simulation({.seed = seed, .steps = flags.steps, .trace = true, .oracle = flags.oracle != 0}).Run();
     for (const std::string& line : again.last) std::printf("%s\n", line.c_str());
     std::printf("seed %s, step %s: %s\n", absl::StrCat(seed).c_str(), absl::StrCat(again.steps).c_str(),
                 again.failure.value_or("not seen again: the simulation is not deterministic").c_str());

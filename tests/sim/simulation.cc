@@ -129,10 +129,7 @@ Simulation::Result Simulation::Run() {
   for (size_t i = 0; i < broker_.clients().size(); ++i) broker_.clients()[i]->Die();
   broker_.RunFor(kUntilCalm);
   CheckNothingIsLeft();
-  return {.steps = broker_.steps(),
-          .plans = policy_.plans(),
-          .failure = broker_.failure(),
-          .last = broker_.last()};
+  return {.steps = broker_.steps(), .plans = policy_.plans(), .failure = broker_.failure(), .last = broker_.last()};
 }
 
 // ---------------------------------------------------------------- the world
@@ -336,8 +333,8 @@ void Simulation::CheckCalm() {
       wanted += arena.slot * std::max(arena.want, arena.held());
     }
     if (wanted != row->wanted) {
-      return broker_.Fail(absl::StrCat("session ", row->id.value(), " wants ", ToString(wanted), ", known is ",
-                                       ToString(row->wanted)));
+      return broker_.Fail(
+          absl::StrCat("session ", row->id.value(), " wants ", ToString(wanted), ", known is ", ToString(row->wanted)));
     }
     held += row->charged;
   }
