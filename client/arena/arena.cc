@@ -185,6 +185,7 @@ bool Arena::RefuseWant(uint64_t revision, const std::string& why) {
 }
 
 uint64_t Arena::WantedSlots() {
+  if (closing_) return 0;
   const uint64_t ready = table_.ready();
   const uint64_t taken = table_.taken();
   if (options_.low > 0 && ready < options_.low) growing_ = true;

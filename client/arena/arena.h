@@ -172,6 +172,7 @@ class Arena {
 
   // The background thread's alone.
   bool growing_ = false;
+  bool closing_ = false;  // nothing is wanted any more
   uint64_t told_min_useful_ = 0;
   Urgency told_urgency_ = Urgency::kNormal;
   absl::Time next_give_back_ = absl::InfinitePast();

@@ -154,6 +154,7 @@ TEST_F(WithFakeBrokerTest, AWantThatCanNeverBeMetIsNotWaitedFor) {
   never.mutable_error()->set_message("the limit is 8 MiB");
   never.mutable_error()->set_arena_id(kvb_arena_id(arena_));
   never.mutable_error()->set_of_want(true);
+  never.mutable_error()->set_want_revision(UINT64_MAX);
   broker_.Say(never);
   EXPECT_EQ(kvb_arena_wait(arena_, 10, kSoonNs), KVB_FAILED_PRECONDITION);
   EXPECT_STREQ(kvb_last_error(), "the limit is 8 MiB");

@@ -100,7 +100,9 @@ void SessionWorker::RemoveArena(Arena& arena) {
       slots.insert(slots.end(), arena.retired_.begin(), arena.retired_.end());
       arena.retired_.clear();
     }
-    Unmap(arena, slots);
+    arena.closing_ = true;
+    // As it goes: what the device shows free already would else stand on two accounts, this one's and the next one's.
+    UnmapAndRelease(arena, slots);
     v1::ClientMessage message;
     message.mutable_arena_close()->set_arena_id(arena.id_);
     Send(message);
