@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "broker/policy/first_come.h"
+#include "broker/policy/testing/first_come.h"
 #include "common/device/host/host_device.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

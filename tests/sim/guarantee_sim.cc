@@ -24,6 +24,7 @@ SimEngine::Script Bursts(uint64_t guaranteed, uint64_t slots) {
     uint64_t goal = 0;
     bool bit_by_bit = false;
     uint64_t min_useful = 0;
+    uint64_t want = 0, ahead = 0;
   };
   return [guaranteed, slots, state = std::make_shared<State>()](SimEngine& engine) {
     Rng& rng = engine.rng();
@@ -31,12 +32,20 @@ SimEngine::Script Bursts(uint64_t guaranteed, uint64_t slots) {
       state->next = engine.now() + rng.UpTo(absl::Seconds(8));
       state->goal = rng.Chance(35) ? 0 : rng.Chance(80) ? rng.Between(1, guaranteed) : rng.Between(1, slots);
       state->bit_by_bit = rng.Chance(40);
-      state->min_useful = rng.Chance(70) ? 0 : rng.Between(1, 4);
+      state->want = 0;
+      state->min_useful = state->bit_by_bit || rng.Chance(50) ? 0 : rng.Between(1, 4);
       engine.Use(engine.mapped(), engine.now());
       if (engine.mapped() > state->goal) engine.Return(engine.mapped() - state->goal);
     }
+    // Bit by bit: some more as soon as it has the half of what it wanted more.
     uint64_t want = state->goal;
-    if (state->bit_by_bit) want = std::min(want, engine.mapped() + 1 + rng.Below(3));
+    if (state->bit_by_bit) {
+      if (engine.mapped() + state->ahead / 2 >= state->want) {
+        state->ahead = rng.Between(1, 4);
+        state->want = engine.mapped() + state->ahead;
+      }
+      want = std::min(want, state->want);
+    }
     engine.Want(want, std::min(state->min_useful, want));
   };
 }

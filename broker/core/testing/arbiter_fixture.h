@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "broker/core/arbiter.h"
-#include "broker/policy/first_come.h"
+#include "broker/policy/testing/first_come.h"
 #include "gtest/gtest.h"
 
 namespace kvbroker {

@@ -1,11 +1,11 @@
-#ifndef KVBROKER_BROKER_POLICY_FIRST_COME_H_
-#define KVBROKER_BROKER_POLICY_FIRST_COME_H_
+#ifndef KVBROKER_BROKER_POLICY_TESTING_FIRST_COME_H_
+#define KVBROKER_BROKER_POLICY_TESTING_FIRST_COME_H_
 
 #include "broker/policy/policy.h"
 
 namespace kvbroker {
 
-// First come, first served, within limits. The oldest want that its tenant's limit allows gets what is available; those
+// A simple policy for tests of what is around it: first come, first served, within limits. The oldest want that its tenant's limit allows gets what is available; those
 // behind it wait even where a smaller want would fit, so that nobody starves. A want that only its own limit holds back
 // is passed over, and so is one that the whole device could not meet. A tenant over its limit is asked for the
 // difference, from the session that holds most; what is on its way back already is not asked for again.
@@ -16,4 +16,4 @@ class FirstComePolicy : public Policy {
 
 }  // namespace kvbroker
 
-#endif  // KVBROKER_BROKER_POLICY_FIRST_COME_H_
+#endif  // KVBROKER_BROKER_POLICY_TESTING_FIRST_COME_H_

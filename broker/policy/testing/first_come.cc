@@ -1,4 +1,4 @@
-#include "broker/policy/first_come.h"
+#include "broker/policy/testing/first_come.h"
 
 #include <algorithm>
 #include <utility>
