@@ -338,21 +338,23 @@ void Arbiter::Tell(SessionRecord& session, const PolicyPlan::Target& target, con
 }
 
 void Arbiter::ForgetImpossibleWants(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  const Bytes device = MinusOrZero(device_.total(), device_.options().headroom);
+  const Bytes whole = std::min(device, device_.options().cap.value_or(device));
   for (size_t i = 0; i < plan.verdicts.size(); ++i) {
     if (plan.verdicts[i].rule != Rule::kImpossible) continue;
     const PolicySnapshot::Lease& of = snapshot.leases[i];
     const PolicySnapshot::Tenant& tenant = snapshot.tenants[of.tenant];
+    const Bytes most = std::min(tenant.policy.limit.value_or(Bytes(UINT64_MAX)), whole);
+    // What only programs outside keep away may come yet: that waits.
+    if (of.Least() <= most / of.slot) continue;
     Lease& lease = *ledger_.FindLease(of.id);
-    const Bytes needs = of.slot * (of.held + of.Least());
-    const bool limited = tenant.policy.limit.has_value() && needs > *tenant.policy.limit;
-    RefuseMessage(
-        *ledger_.FindSession(lease.session()), lease.arena(),
-        absl::FailedPreconditionError(absl::StrCat(
-            "arena ", lease.arena().value(), " needs ", of.Least(), " more slots at once, ", ToString(needs),
-            " in all; ",
-            limited ? absl::StrCat("the limit of tenant ", tenant.name, " is ", ToString(*tenant.policy.limit))
-                    : absl::StrCat("the broker has ", ToString(snapshot.capacity)))),
-        lease.want.revision);
+    const std::string bound = most < whole ? absl::StrCat("the limit of tenant ", tenant.name, " is ", ToString(most))
+                                           : absl::StrCat("the broker has ", ToString(whole), " at the most");
+    RefuseMessage(*ledger_.FindSession(lease.session()), lease.arena(),
+                  absl::FailedPreconditionError(absl::StrCat("arena ", lease.arena().value(), " needs ", of.Least(),
+                                                             " more slots at once, ", ToString(of.slot * of.Least()),
+                                                             "; ", bound)),
+                  lease.want.revision);
     lease.want.slots = std::min(lease.want.slots, of.held);
     lease.want.waiting_since = 0;
   }

@@ -258,12 +258,25 @@ TEST_F(ArbiterPlanTest, AWantThatCanNeverBeMetIsAnsweredOnceAndForgotten) {
   ASSERT_THAT(errors, SizeIs(1));
   EXPECT_EQ(errors[0].want_revision, revision_);
   EXPECT_EQ(errors[0].arena, kArena);
-  EXPECT_EQ(errors[0].status.message(),
-            "arena 1 needs 20 more slots at once, 40 MiB in all; the limit of tenant a is 10 MiB");
+  EXPECT_EQ(errors[0].status.message(), "arena 1 needs 20 more slots at once, 40 MiB; the limit of tenant a is 10 MiB");
   policy_.impossible = false;
   EXPECT_FALSE(Has<effect::TellGrant>(Look())) << "it is forgotten";
   EXPECT_FALSE(Has<effect::TellError>(Look()));
   EXPECT_TRUE(Has<effect::TellGrant>(Want(session_, 3)));
+}
+
+TEST_F(ArbiterPlanTest, AWantThatOnlyProgramsOutsideKeepAwayWaits) {
+  policy_.impossible = true;  // as long as the device is so full
+  free_ = MiB(4);
+  Look();
+  EXPECT_FALSE(Has<effect::TellError>(Want(session_, 20, kArena, 20)));
+  policy_.impossible = false;
+  free_ = MiB(100);
+  EXPECT_TRUE(Has<effect::TellGrant>(Look()));
+  policy_.impossible = true;
+  const auto errors = All<effect::TellError>(Want(session_, 900, kArena, 500));
+  ASSERT_THAT(errors, SizeIs(1));
+  EXPECT_THAT(std::string(errors[0].status.message()), HasSubstr("the broker has 100 MiB at the most"));
 }
 
 TEST_F(ArbiterPlanTest, AGuaranteeThatComesLateIsCountedAndNamesWhoHoldsItUp) {
