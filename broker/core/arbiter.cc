@@ -188,6 +188,10 @@ void Arbiter::On(const event::ConnectionLost& lost) {
 }
 
 void Arbiter::StopHandingOver(SessionRecord& session) {
+  // Room that is ready may be in use already; for room that is not, nobody waits any more.
+  const Room* room = rooms_.Find(session.id);
+  if (room != nullptr && room->state != RoomState::kReady && room->state != RoomState::kSettled)
+    rooms_.Remove(session.id);
   // Nobody will fetch what waits. What was being handed over may have arrived or not: the device will show it.
   for (const auto& [arena, id] : session.leases) {
     Lease& lease = *ledger_.FindLease(id);

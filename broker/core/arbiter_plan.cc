@@ -62,6 +62,7 @@ void Arbiter::On(const event::ReserveExternal& reserve) {
     Warn(absl::StrCat("room refused ", Describe(*session), ": ", status.message()));
     Emit(effect::TellError{.session = session->id, .status = std::move(status), .request = reserve.request});
   };
+  if (reserve.request == 0) return refuse(absl::InvalidArgumentError("a request of room has a number, not 0"));
   if (reserve.bytes.IsZero()) return refuse(absl::InvalidArgumentError("room of 0 B is asked for"));
   // What could ever be made: all but what is reserved for others. Rooms of others end; until then it waits.
   const DeviceView::Books books = ledger_.Books();
@@ -324,14 +325,18 @@ void Arbiter::TakeBackUnfetched(SessionRecord& session, Bytes max) {
 
 void Arbiter::Tell(SessionRecord& session, const PolicyPlan::Target& target, const PolicyPlan& plan) {
   const bool same = session.target.revision() != 0 && session.target.max() == target.max;
-  if (same && session.told_eviction_age == plan.eviction_age) return;
-  if (!same) session.target.Tell(target.max, target.within, HeldBy(session), now_);
+  const bool sooner = same && session.target.IsSooner(target.within, now_);
+  if (same && !sooner && session.told_eviction_age == plan.eviction_age) return;
+  if (same) {
+    session.target.Repeat(target.within, now_);
+  } else {
+    session.target.Tell(target.max, target.within, HeldBy(session), now_);
+  }
   session.told_eviction_age = plan.eviction_age;
-  if (same) session.target.Repeat();
   Emit(effect::TellTarget{.session = session.id,
                           .revision = session.target.revision(),
                           .max = target.max,
-                          .within = target.within,
+                          .within = session.target.within(now_),
                           .urgent = target.urgent,
                           .reason = target.reason,
                           .eviction_age = plan.eviction_age});

@@ -390,6 +390,14 @@ TEST_F(ArbiterRoomTest, SettledItIsTheTenantsAndTheRestIsEverybodys) {
   EXPECT_TRUE(Has<effect::TellRoomReady>(Reserve(MiB(5), 2)));
 }
 
+TEST_F(ArbiterRoomTest, ForOneWhoseConnectionIsLostNothingIsMade) {
+  Activate(session_, lease_, 40);
+  Reserve(MiB(30));
+  Step(event::ConnectionLost{.session = session_});
+  EXPECT_THAT(arbiter_.Report(now_).rooms, SizeIs(0));
+  EXPECT_EQ(policy_.newest.room_short, Bytes());
+}
+
 TEST_F(ArbiterRoomTest, ItEndsWithItsSession) {
   Reserve(MiB(40));
   Step(event::ProcessEnded{.session = session_});
@@ -404,6 +412,7 @@ TEST_F(ArbiterRoomTest, MoreThanCouldEverBeIsRefusedAndSaysWhy) {
   EXPECT_EQ(errors[0].request, 7u);
   EXPECT_EQ(errors[0].status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(errors[0].status.message()), HasSubstr("room of 80 MiB is more than could be made, 70 MiB"));
+  EXPECT_EQ(All<effect::TellError>(Step(event::ReserveExternal{.session = session_, .bytes = MiB(1)})).size(), 1u);
   EXPECT_EQ(All<effect::TellError>(Reserve(Bytes(), 8))[0].status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(All<effect::TellError>(Reserve(Bytes(kHuge), 9))[0].status.code(), absl::StatusCode::kResourceExhausted);
 }

@@ -20,6 +20,20 @@ void TargetWatch::Tell(std::optional<Bytes> max, absl::Duration within, Bytes he
   }
 }
 
+void TargetWatch::Repeat(absl::Duration within, absl::Time now) {
+  ++revision_;
+  if (IsSooner(within, now)) deadline_ = now + within;
+}
+
+absl::Duration TargetWatch::within(absl::Time now) const {
+  if (!asked() || deadline_ == absl::InfiniteFuture()) return absl::ZeroDuration();
+  return std::max(deadline_ - now, absl::Milliseconds(1));
+}
+
+bool TargetWatch::IsSooner(absl::Duration within, absl::Time now) const {
+  return asked() && !missed_ && within > absl::ZeroDuration() && now + within < deadline_ - absl::Milliseconds(50);
+}
+
 bool TargetWatch::Holds(Bytes held, absl::Time now) {
   if (!asked() || held > *max_) return false;
   answers_.push_back(now - *asked_since_);

@@ -21,8 +21,12 @@ class TargetWatch {
   // the deadline anew; since when it is asked does not change.
   void Tell(std::optional<Bytes> max, absl::Duration within, Bytes held, absl::Time now);
 
-  // The newest target is told once more, with something new beside it.
-  void Repeat() { ++revision_; }
+  // The newest target is told once more, with something new beside it. An earlier deadline counts, a later one does not.
+  void Repeat(absl::Duration within, absl::Time now);
+  // What is left of the deadline, at least 1 ms; 0: there is none, or nothing is asked.
+  absl::Duration within(absl::Time now) const;
+  // Whether `within` from now is earlier than the deadline, and by more than passes between two plans.
+  bool IsSooner(absl::Duration within, absl::Time now) const;
 
   // The session holds `held` now. Returns whether it has answered by it: it holds no more than its target again.
   bool Holds(Bytes held, absl::Time now);

@@ -65,6 +65,18 @@ TEST_F(TargetWatchTest, ABoundThatIsLiftedOrRaisedHalfWayLeavesTheDeadline) {
   EXPECT_EQ(watch_.response(), absl::ZeroDuration()) << "nothing was answered";
 }
 
+TEST_F(TargetWatchTest, ARepeatMayBringTheDeadlineForwardAndNeverPutsItOff) {
+  watch_.Tell(MiB(10), absl::Seconds(1), MiB(20), At(0));
+  EXPECT_EQ(watch_.within(At(400)), absl::Milliseconds(600));
+  watch_.Repeat(absl::Seconds(1), At(400));
+  EXPECT_EQ(watch_.within(At(400)), absl::Milliseconds(600));
+  EXPECT_TRUE(watch_.IsSooner(absl::Milliseconds(250), At(400)));
+  watch_.Repeat(absl::Milliseconds(250), At(400));
+  EXPECT_EQ(watch_.within(At(400)), absl::Milliseconds(250));
+  EXPECT_TRUE(watch_.MissedSince(At(650)));
+  EXPECT_EQ(watch_.within(At(700)), absl::Milliseconds(1)) << "it is over, and still a deadline";
+}
+
 TEST_F(TargetWatchTest, NoDeadlineIsNeverMissed) {
   watch_.Tell(MiB(10), absl::ZeroDuration(), MiB(20), At(0));
   EXPECT_FALSE(watch_.MissedSince(At(1'000'000)));

@@ -35,7 +35,7 @@ struct PolicySnapshot {
     Bytes charged;
     Bytes returned;
     Holding holding;                                  // as reported; may be older or newer than the sums
-    bool reported = false;                            // in the last 2 s, or since what it holds changed last
+    bool reported = false;                            // lately: it counts for lending
     Bytes protected_bytes;                            // granted in the last 2 s
     std::optional<Bytes> target;                      // as it was told last; none: no bound
     absl::Duration asked_for = absl::ZeroDuration();  // since when it holds more than its target
@@ -99,7 +99,7 @@ struct PolicyPlan {
     SessionId session;
     std::optional<Bytes> max;  // none: no bound
     absl::Duration within;     // 0: no deadline
-    bool urgent = false;       // a guarantee or room waits for it
+    bool urgent = false;       // a guarantee, a reserve, room or a turn waits for it
     std::string reason;        // for people
   };
   // One for each tenant, in the snapshot's order.

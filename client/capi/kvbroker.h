@@ -52,7 +52,8 @@ extern "C" {
 /* Of this header; grows by one with every addition. A call that needs at least revision N is there where
  * kvb_abi() >= N.
  *   2  kvb_arena_report(), kvb_room_reserve(), kvb_room_settle() and kvb_set_mode() work: libraries of revision 1 have
- *      them, check their arguments and return KVB_UNIMPLEMENTED. The urgency of kvb_arena_want() counts.
+ *      them, check their arguments and return KVB_UNIMPLEMENTED. The urgency of
+ *      kvb_arena_want() is told to the broker, which treats all alike in this release.
  *      kvb_session_config.progress_floor_bytes; target_within_ms and eviction_age_ms of struct kvb_session_info;
  *      within_ms, eviction_age_ms and urgent of kvb_event. kvb_arena_wait() tells of wants that can never be met */
 #define KVB_ABI 2u

@@ -17,7 +17,7 @@ v1::Holding HoldingOf(uint64_t arena_id, Bytes mapped, Bytes spare, const Holdin
 
 // Says when an arena's holdings are to be told to the broker: when they have changed, but no sooner than kPause after
 // they were told last (the newest count); and again after kRepeat as long as anything is mapped, because the broker
-// takes what is older than 2 s for unknown.
+// takes what is older than 12 s for unknown.
 //
 // Thread-compatible; time is the caller's.
 class HoldingReporter {
