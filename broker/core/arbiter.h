@@ -160,7 +160,7 @@ class Arbiter {
   void NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   // How long tenants wait, and for what.
   void KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan);
-  void KeepAssuredClock(Tenants::Tenant& tenant, bool is_short);
+  void KeepAssuredClock(Tenants::Tenant& tenant, bool is_short, absl::Duration waits);
   // Who did not give back in time, and what becomes of it.
   void WatchTargets();
   void EndProcessesThatMissed(SessionRecord& session);

@@ -209,6 +209,7 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
                                  .held = lease.counts().held(),
                                  .wanted = lease.want.slots,
                                  .min_useful = lease.want.min_useful,
+                                 .first = lease.want.raises.empty() ? 0 : lease.want.raises.front().slots,
                                  .waiting_since = lease.want.waiting_since,
                                  .waiting = waits ? now - lease.want.waiting_from : absl::ZeroDuration()});
     }
@@ -278,14 +279,23 @@ bool Arbiter::TimeMatters(const PolicySnapshot& snapshot) const {
 }
 
 void Arbiter::NoteWaiting() {
+  constexpr size_t kMostRaises = 16;
   for (auto& [id, lease] : ledger_.leases()) {
-    const bool met = lease.counts().held() >= lease.want.slots;
-    if (met) {
-      lease.want.waiting_since = 0;
-    } else if (lease.want.waiting_since == 0) {
-      lease.want.waiting_since = next_wait_++;
-      lease.want.waiting_from = now_;
+    std::deque<Lease::Want::Raise>& raises = lease.want.raises;
+    const uint64_t held = lease.counts().held();
+    while (raises.size() > 1 && raises[raises.size() - 2].slots >= lease.want.slots) raises.pop_back();
+    if (!raises.empty()) raises.back().slots = std::min(raises.back().slots, lease.want.slots);
+    while (!raises.empty() && raises.front().slots <= held) raises.pop_front();
+    const uint64_t known = raises.empty() ? held : raises.back().slots;
+    if (lease.want.slots > known) {
+      if (raises.size() < kMostRaises) {
+        raises.push_back({lease.want.slots, next_wait_++, now_});
+      } else {
+        raises.back().slots = lease.want.slots;
+      }
     }
+    lease.want.waiting_since = raises.empty() ? 0 : raises.front().order;
+    if (!raises.empty()) lease.want.waiting_from = raises.front().from;
   }
 }
 
@@ -379,11 +389,13 @@ void Arbiter::NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
 
 void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
   std::vector<Bytes> granted(snapshot.tenants.size());
+  std::vector<uint64_t> got(snapshot.leases.size());
   std::map<LeaseId, size_t> lease_index;
   for (size_t i = 0; i < snapshot.leases.size(); ++i) lease_index[snapshot.leases[i].id] = i;
   for (const PolicyPlan::Grant& grant : plan.grants) {
     const PolicySnapshot::Lease& lease = snapshot.leases[lease_index.at(grant.lease)];
     granted[lease.tenant] += lease.slot * grant.slots;
+    got[lease_index.at(grant.lease)] = grant.slots;
   }
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     const PolicySnapshot::Tenant& row = snapshot.tenants[i];
@@ -392,19 +404,29 @@ void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& p
     const Bytes wanted = i < plan.shares.size() ? plan.shares[i].wanted : Bytes();
     tenant.waits.Set(held < wanted, now_);
     tenant.starves.Set(held < std::min(wanted, row.floor), now_);
-    KeepAssuredClock(tenant, held < std::min(wanted, row.policy.assured()));
+    absl::Duration assured_wait = absl::ZeroDuration();
+    bool assured_short = false;
+    for (size_t l = 0; l < snapshot.leases.size(); ++l) {
+      const PolicySnapshot::Lease& lease = snapshot.leases[l];
+      if (lease.tenant != i || lease.held + got[l] >= std::min(lease.wanted, lease.first)) continue;
+      const Bytes least = lease.slot * (got[l] > 0 ? 1 : lease.Least());
+      if (held + least > std::min(wanted, row.policy.assured())) continue;
+      assured_short = true;
+      assured_wait = std::max(assured_wait, lease.waiting);
+    }
+    KeepAssuredClock(tenant, assured_short, assured_wait);
     tenant.peak = std::max(tenant.peak, row.charged + granted[i]);
   }
 }
 
-void Arbiter::KeepAssuredClock(Tenants::Tenant& tenant, bool is_short) {
+void Arbiter::KeepAssuredClock(Tenants::Tenant& tenant, bool is_short, absl::Duration waits) {
   tenant.assured.Set(is_short, now_);
-  if (!is_short) tenant.assured_missed = false;
-  if (tenant.assured_missed || tenant.assured.current(now_) <= tenant.policy.guarantee_deadline) return;
+  if (waits <= tenant.policy.guarantee_deadline) tenant.assured_missed = false;
+  if (tenant.assured_missed || waits <= tenant.policy.guarantee_deadline) return;
   tenant.assured_missed = true;
   ++tenant.assured_misses;
-  Warn(absl::StrCat("guarantee missed tenant=", tenant.name,
-                    " waits=", absl::FormatDuration(tenant.assured.current(now_)), " for: ", Culprits()));
+  Warn(absl::StrCat("guarantee missed tenant=", tenant.name, " waits=", absl::FormatDuration(waits),
+                    " for: ", Culprits()));
 }
 
 std::string Arbiter::Culprits() const {
@@ -473,7 +495,10 @@ void Arbiter::ExtendDeadlines(absl::Duration gap) {
     session.target.Extend(gap);
     if (session.end_by_kill_at.has_value()) *session.end_by_kill_at += gap;
   }
-  for (auto& [id, lease] : ledger_.leases()) lease.want.waiting_from += gap;
+  for (auto& [id, lease] : ledger_.leases()) {
+    lease.want.waiting_from += gap;
+    for (Lease::Want::Raise& raise : lease.want.raises) raise.from += gap;
+  }
   for (auto& [name, tenant] : tenants_.all()) {
     for (WaitClock* clock : {&tenant.waits, &tenant.starves, &tenant.assured}) clock->Extend(gap);
   }

@@ -286,7 +286,11 @@ TEST_F(ArbiterPlanTest, AGuaranteeThatComesLateIsCountedAndNamesWhoHoldsItUp) {
   policy_.max = MiB(4);
   policy_.within = absl::Milliseconds(100);
   policy_.wanted = MiB(50);
+  free_ = Bytes();
   Look();
+  const SessionId waits = Open("b", 2);
+  OpenArena(waits);
+  Want(waits, 10);
   EXPECT_EQ(TenantRow("b").assured_waits, 1u);
   std::vector<std::string> warnings;
   for (int i = 0; i < 5; ++i) {

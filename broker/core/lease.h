@@ -2,6 +2,7 @@
 #define KVBROKER_BROKER_CORE_LEASE_H_
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -115,6 +116,13 @@ class Lease {
     uint64_t min_useful = 0;
     uint64_t waiting_since = 0;  // order among those that wait; 0: met
     absl::Time waiting_from;
+    // What of it is not met, in the order in which it was asked for: up to so many slots since then.
+    struct Raise {
+      uint64_t slots;
+      uint64_t order;
+      absl::Time from;
+    };
+    std::deque<Raise> raises;
   };
   Want want;
 

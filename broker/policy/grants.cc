@@ -25,6 +25,13 @@ class Planner {
   }
 
   Grants Plan(std::optional<size_t> turn, bool is_short) {
+    // Who wants ever more does not come before those who have waited since for what they want.
+    first_only_ = true;
+    // Promises are kept in the order in which they are called in, whatever the class.
+    for (const size_t l : situation_.waiting) {
+      if (Missing(l) > 0) Serve(l, std::min(Entitled(l), TenantOf(l).assured));
+    }
+    first_only_ = false;
     InOrder([this](size_t l) { Serve(l, std::min(Entitled(l), TenantOf(l).assured)); });
     lending_.emplace(situation_, got_, available_);
     if (situation_.snapshot.room_short.IsZero()) {
@@ -47,7 +54,12 @@ class Planner {
   const TenantState& TenantOf(size_t l) const { return situation_.tenants[Lease(l).tenant]; }
   Bytes Entitled(size_t l) const { return entitled_[Lease(l).tenant]; }
   Bytes HeldNow(size_t l) const { return Plus(TenantOf(l).held, got_[Lease(l).tenant]); }
-  uint64_t Missing(size_t l) const { return Lease(l).wanted - Lease(l).held - grants_.slots[l]; }
+  uint64_t Missing(size_t l) const {
+    const uint64_t held = Lease(l).held + grants_.slots[l];
+    const uint64_t first = Lease(l).first == 0 ? Lease(l).wanted : std::min(Lease(l).first, Lease(l).wanted);
+    const uint64_t wanted = first_only_ ? first : Lease(l).wanted;
+    return wanted > held ? wanted - held : 0;
+  }
   // What was granted a moment ago is of use already.
   uint64_t Least(size_t l) const { return grants_.slots[l] > 0 ? std::min<uint64_t>(Missing(l), 1) : Lease(l).Least(); }
 
@@ -158,6 +170,7 @@ class Planner {
   std::vector<Bytes> got_;   // each tenant, of this plan
   std::vector<Bytes> kept_;  // for each lease that waits for more
   Bytes kept_sum_;
+  bool first_only_ = false;
   Grants grants_;
 };
 

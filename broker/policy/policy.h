@@ -50,6 +50,7 @@ struct PolicySnapshot {
     uint64_t held = 0;   // slots granted and not given back
     uint64_t wanted = 0;
     uint64_t min_useful = 0;     // fewer new slots than this are of no use
+    uint64_t first = 0;          // up to so many slots it has waited for since then, more since later; 0: all
     uint64_t waiting_since = 0;  // order of the wants that are not met; smaller is older, 0: it is met
     absl::Duration waiting;      // for how long
     // The fewest new slots that help: at least 1 where it wants any.

@@ -27,7 +27,8 @@ class GuaranteeSim {
   struct Options {
     uint64_t seed = 1;
     bool honest = true;
-    bool pins = true;  // honest borrowers pin some of what they map, from the start
+    bool pins = true;    // honest borrowers pin some of what they map, from the start
+    bool strict = true;  // that a guarantee is missed, or nobody to blame is named, is a failure; else it is counted
     absl::Duration length = absl::Seconds(30);
     bool trace = false;
   };
@@ -38,6 +39,7 @@ class GuaranteeSim {
     uint64_t noted = 0;            // as the broker counted
     uint64_t accused = 0;          // sessions in its notes of misses
     uint64_t accused_wrongly = 0;  // of which honest
+    uint64_t unexplained = 0;      // notes that name nobody who is to blame
     std::optional<std::string> failure;
     std::deque<std::string> last;
   };
@@ -77,6 +79,7 @@ class GuaranteeSim {
   WatchedPolicy policy_;
   SimBroker broker_;
   std::map<std::string, Due> due_;
+  uint64_t plans_seen_ = 0;
   Result result_;
 };
 

