@@ -91,7 +91,8 @@ void Arbiter::On(const event::ExternalSettled& settled) {
   Inform(absl::StrCat("room settled ", Describe(*session), " bytes=", room->bytes.in_bytes(),
                       " taken=", taken.in_bytes()));
   rooms_.Settle(session->id, taken);
-  session->external += taken;
+  // Nobody has more than the device, however often it settles.
+  session->external = std::min(session->external + taken, device_.total());
   plan_is_due_ = true;
 }
 
@@ -238,7 +239,7 @@ absl::StatusOr<Arbiter::Simulation> Arbiter::Simulate(const std::string& tenant,
     const auto lease = std::find_if(snapshot.leases.begin(), snapshot.leases.end(),
                                     [&](const PolicySnapshot::Lease& l) { return l.tenant == index; });
     if (lease != snapshot.leases.end()) {
-      lease->wanted = RoundUp(*want, lease->slot) / lease->slot;
+      lease->wanted = UnitsFor(*want, lease->slot);
       lease->waiting_since = lease->wanted > lease->held ? next_wait_ : 0;
     } else {
       snapshot.sessions.push_back({.id = SessionId(UINT64_MAX), .tenant = index});
@@ -246,7 +247,7 @@ absl::StatusOr<Arbiter::Simulation> Arbiter::Simulate(const std::string& tenant,
                                  .session = snapshot.sessions.size() - 1,
                                  .tenant = index,
                                  .slot = kSimulatedSlot,
-                                 .wanted = RoundUp(*want, kSimulatedSlot) / kSimulatedSlot,
+                                 .wanted = UnitsFor(*want, kSimulatedSlot),
                                  .waiting_since = next_wait_});
     }
   }
@@ -324,7 +325,7 @@ void Arbiter::TakeBackUnfetched(SessionRecord& session, Bytes max) {
   for (const auto& [arena, id] : session.leases) {
     Lease& lease = *ledger_.FindLease(id);
     if (excess.IsZero() || lease.closed) continue;
-    const Lease::Revoked revoked = lease.Revoke(RoundUp(excess, lease.slot_bytes()) / lease.slot_bytes());
+    const Lease::Revoked revoked = lease.Revoke(UnitsFor(excess, lease.slot_bytes()));
     if (revoked.slots == 0) continue;
     excess = MinusOrZero(excess, lease.slot_bytes() * revoked.slots);
     Emit(effect::TellRevoke{.session = session.id, .lease = id, .total = lease.total_revoked()});

@@ -346,6 +346,14 @@ TEST_F(ArbiterPlanTest, SimulatingChangesNothing) {
   EXPECT_FALSE(arbiter_.Simulate("nobody", std::nullopt, std::nullopt, now_).ok());
 }
 
+TEST_F(ArbiterPlanTest, SimulatingWhatNoDeviceHasIsSurvived) {
+  for (const char* tenant : {"a", "b"}) {  // with an arena and without
+    const auto simulation = arbiter_.Simulate(tenant, Bytes(kHuge), std::nullopt, now_);
+    ASSERT_TRUE(simulation.ok()) << simulation.status();
+    EXPECT_GT(simulation->snapshot.leases.back().wanted, uint64_t{1} << 38);
+  }
+}
+
 // ---------------------------------------------------------------- room
 
 class ArbiterRoomTest : public ArbiterPlanTest {

@@ -20,7 +20,7 @@ std::vector<uint64_t> ShareTarget(std::optional<Bytes> max, const std::vector<Ar
   Bytes excess = MinusOrZero(mapped, *max);
   std::vector<uint64_t> shares;
   for (const ArenaShare& arena : arenas) {
-    const uint64_t give_back = std::min(RoundUp(excess, arena.slot) / arena.slot, arena.mapped);
+    const uint64_t give_back = std::min(UnitsFor(excess, arena.slot), arena.mapped);
     excess = MinusOrZero(excess, arena.slot * give_back);
     shares.push_back(arena.mapped - give_back + left / arena.slot);
   }

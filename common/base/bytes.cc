@@ -36,7 +36,9 @@ uint64_t operator/(Bytes a, Bytes b) {
 
 Bytes MinusOrZero(Bytes a, Bytes b) { return a > b ? a - b : Bytes(); }
 
-Bytes RoundUp(Bytes a, Bytes unit) { return unit * (a / unit + (a.in_bytes() % unit.in_bytes() != 0 ? 1 : 0)); }
+uint64_t UnitsFor(Bytes a, Bytes unit) { return a / unit + (a.in_bytes() % unit.in_bytes() != 0 ? 1 : 0); }
+
+Bytes RoundUp(Bytes a, Bytes unit) { return unit * UnitsFor(a, unit); }
 
 std::string ToString(Bytes bytes) {
   const uint64_t n = bytes.in_bytes();

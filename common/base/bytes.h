@@ -46,6 +46,9 @@ Bytes MinusOrZero(Bytes a, Bytes b);
 // `a` rounded up to a multiple of `unit`. REQUIRES: unit is not zero.
 Bytes RoundUp(Bytes a, Bytes unit);
 
+// How many units hold `a`. REQUIRES: unit is not zero.
+uint64_t UnitsFor(Bytes a, Bytes unit);
+
 // For people: "40 GiB", "1.50 GiB", "512 MiB", "0 B".
 std::string ToString(Bytes bytes);
 std::ostream& operator<<(std::ostream& os, Bytes bytes);

@@ -46,5 +46,11 @@ TEST(BytesTest, SubtractsDownToZero) {
 
 TEST(BytesDeathTest, AbortsOnADifferenceBelowZero) { EXPECT_DEATH(MiB(1) - MiB(2), "below zero"); }
 
+TEST(BytesTest, UnitsForTheLargestAmountDoNotOverflow) {
+  EXPECT_EQ(UnitsFor(Bytes(), MiB(2)), 0u);
+  EXPECT_EQ(UnitsFor(MiB(3), MiB(2)), 2u);
+  EXPECT_EQ(UnitsFor(Bytes(UINT64_MAX), MiB(32)), uint64_t{1} << 39);
+}
+
 }  // namespace
 }  // namespace kvbroker
