@@ -18,10 +18,6 @@ constexpr absl::Duration kLatestLook = absl::Milliseconds(100);
 // The device is looked at ten times a second: a longer silence means that the machine slept, or its processor was away.
 constexpr absl::Duration kLongestPause = absl::Seconds(5);
 
-std::string Describe(const SessionRecord& session) {
-  return absl::StrCat("session=", session.id.value(), " tenant=", session.tenant, " pid=", session.process.pid);
-}
-
 }  // namespace
 
 Arbiter::Arbiter(const Options& options, const Policy& policy)
@@ -542,7 +538,7 @@ void Arbiter::StartMaking(Lease& lease, uint64_t slots) {
 }
 
 void Arbiter::RetryStarved() {
-  Bytes room = MinusOrZero(device_.free(), device_.options().headroom + rooms_.HeldBack(RoomDevice()));
+  Bytes room = MinusOrZero(device_.free(), device_.options().headroom + rooms_.HeldBack(RoomDevice(ledger_.Books())));
   for (auto& [id, lease] : ledger_.leases()) {
     room = MinusOrZero(room, lease.slot_bytes() * (lease.counts().making + lease.counts().unwanted));
   }

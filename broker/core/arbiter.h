@@ -71,8 +71,9 @@ class Arbiter {
 
   std::vector<Effect> Step(const Event& event, absl::Time now);
 
-  // NOT_FOUND: no such tenant, and it is not to be made known. FAILED_PRECONDITION: another revision, more assured to all than there is, or a limit below the tenant's floor;
-  // INVALID_ARGUMENT: numbers that do not go together. Names them.
+  // NOT_FOUND: no such tenant, and it is not to be made known. FAILED_PRECONDITION: another revision, more assured to
+  // all than there is, or a limit below the tenant's floor. INVALID_ARGUMENT: numbers that do not go together. Names
+  // them.
   absl::StatusOr<CheckedChange> CheckTenantChange(const TenantChange& change) const;
 
   BrokerReport Report(absl::Time now) const;
@@ -166,7 +167,7 @@ class Arbiter {
   void EndProcessesThatMissed(SessionRecord& session);
   // Whose fault it is, as far as is known: "session=3 tenant=b pid=7 (asked 1.2s ago for 1 GiB)".
   std::string Culprits() const;
-  Rooms::Device RoomDevice() const;
+  Rooms::Device RoomDevice(const DeviceView::Books& books) const;
   void UpdateRooms();
   // Time in which nobody could act is nobody's fault.
   void ExtendDeadlines(absl::Duration gap);

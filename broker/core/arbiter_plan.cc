@@ -20,10 +20,6 @@ constexpr absl::Duration kMercy = absl::Seconds(5);
 // What a want is counted in where a tenant without an arena is simulated.
 constexpr Bytes kSimulatedSlot = MiB(32);
 
-std::string Describe(const SessionRecord& session) {
-  return absl::StrCat("session=", session.id.value(), " tenant=", session.tenant, " pid=", session.process.pid);
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------- what clients say of themselves
@@ -150,8 +146,8 @@ void Arbiter::On(const event::SetTenant& set) {
 
 // ---------------------------------------------------------------- what the policy sees
 
-Rooms::Device Arbiter::RoomDevice() const {
-  return {.free = device_.Unlent(ledger_.Books()), .others = device_.others_lately()};
+Rooms::Device Arbiter::RoomDevice(const DeviceView::Books& books) const {
+  return {.free = device_.Unlent(books), .others = device_.others_lately()};
 }
 
 Bytes Arbiter::HeldBy(const SessionRecord& session) const {
@@ -161,7 +157,7 @@ Bytes Arbiter::HeldBy(const SessionRecord& session) const {
 
 PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
   const DeviceView::Books all = ledger_.Books();
-  const Rooms::Device room_device = {.free = device_.Unlent(all), .others = device_.others_lately()};
+  const Rooms::Device room_device = RoomDevice(all);
   const Bytes held_back = rooms_.HeldBack(room_device);
   const Bytes overdrawn = device_.Overdrawn(all);
   const Bytes cap = device_.options().cap.value_or(Bytes(UINT64_MAX));
@@ -202,7 +198,6 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
       if (lease.closed) continue;
       row.holding += lease.holding;
       row.reported = row.reported && now - lease.reported <= kReportCounts;
-      const bool waits = lease.want.waiting_since != 0;
       snapshot.leases.push_back({.id = lease_id,
                                  .session = snapshot.sessions.size(),
                                  .tenant = tenant,
@@ -211,8 +206,8 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
                                  .wanted = lease.want.slots,
                                  .min_useful = lease.want.min_useful,
                                  .first = lease.want.raises.empty() ? 0 : lease.want.raises.front().slots,
-                                 .waiting_since = lease.want.waiting_since,
-                                 .waiting = waits ? now - lease.want.waiting_from : absl::ZeroDuration()});
+                                 .waiting_since = lease.want.waiting_since(),
+                                 .waiting = lease.want.waiting(now)});
     }
     row.holding.response = std::max(row.holding.response, session.target.response());
     snapshot.sessions.push_back(std::move(row));
@@ -295,8 +290,6 @@ void Arbiter::NoteWaiting() {
         raises.back().slots = lease.want.slots;
       }
     }
-    lease.want.waiting_since = raises.empty() ? 0 : raises.front().order;
-    if (!raises.empty()) lease.want.waiting_from = raises.front().from;
   }
 }
 
@@ -372,7 +365,7 @@ void Arbiter::ForgetImpossibleWants(const PolicySnapshot& snapshot, const Policy
                                                              "; ", bound)),
                   lease.want.revision);
     lease.want.slots = std::min(lease.want.slots, of.held);
-    lease.want.waiting_since = 0;
+    lease.want.raises.clear();
   }
 }
 
@@ -389,8 +382,11 @@ void Arbiter::NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
 }
 
 void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  // Of each tenant.
   std::vector<Bytes> granted(snapshot.tenants.size());
-  std::vector<uint64_t> got(snapshot.leases.size());
+  std::vector<bool> assured_short(snapshot.tenants.size());
+  std::vector<absl::Duration> assured_wait(snapshot.tenants.size());
+  std::vector<uint64_t> got(snapshot.leases.size());  // of each lease
   std::map<LeaseId, size_t> lease_index;
   for (size_t i = 0; i < snapshot.leases.size(); ++i) lease_index[snapshot.leases[i].id] = i;
   for (const PolicyPlan::Grant& grant : plan.grants) {
@@ -398,24 +394,25 @@ void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& p
     granted[lease.tenant] += lease.slot * grant.slots;
     got[lease_index.at(grant.lease)] = grant.slots;
   }
+  const auto held_by = [&](size_t i) { return snapshot.tenants[i].Held() + granted[i]; };
+  const auto wanted_by = [&](size_t i) { return i < plan.shares.size() ? plan.shares[i].wanted : Bytes(); };
+  for (size_t l = 0; l < snapshot.leases.size(); ++l) {
+    const PolicySnapshot::Lease& lease = snapshot.leases[l];
+    if (lease.held + got[l] >= std::min(lease.wanted, lease.first)) continue;
+    const Bytes least = lease.slot * (got[l] > 0 ? 1 : lease.Least());
+    const Bytes assured = std::min(wanted_by(lease.tenant), snapshot.tenants[lease.tenant].policy.assured());
+    if (held_by(lease.tenant) + least > assured) continue;
+    assured_short[lease.tenant] = true;
+    assured_wait[lease.tenant] = std::max(assured_wait[lease.tenant], lease.waiting);
+  }
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     const PolicySnapshot::Tenant& row = snapshot.tenants[i];
     Tenants::Tenant& tenant = tenants_.all().at(row.name);
-    const Bytes held = row.Held() + granted[i];
-    const Bytes wanted = i < plan.shares.size() ? plan.shares[i].wanted : Bytes();
+    const Bytes held = held_by(i);
+    const Bytes wanted = wanted_by(i);
     tenant.waits.Set(held < wanted, now_);
     tenant.starves.Set(held < std::min(wanted, row.floor), now_);
-    absl::Duration assured_wait = absl::ZeroDuration();
-    bool assured_short = false;
-    for (size_t l = 0; l < snapshot.leases.size(); ++l) {
-      const PolicySnapshot::Lease& lease = snapshot.leases[l];
-      if (lease.tenant != i || lease.held + got[l] >= std::min(lease.wanted, lease.first)) continue;
-      const Bytes least = lease.slot * (got[l] > 0 ? 1 : lease.Least());
-      if (held + least > std::min(wanted, row.policy.assured())) continue;
-      assured_short = true;
-      assured_wait = std::max(assured_wait, lease.waiting);
-    }
-    KeepAssuredClock(tenant, assured_short, assured_wait);
+    KeepAssuredClock(tenant, assured_short[i], assured_wait[i]);
     tenant.peak = std::max(tenant.peak, row.charged + granted[i]);
   }
 }
@@ -484,7 +481,9 @@ void Arbiter::EndProcessesThatMissed(SessionRecord& session) {
 }
 
 void Arbiter::UpdateRooms() {
-  while (const std::optional<Room> ready = rooms_.Update(RoomDevice(), now_)) {
+  if (rooms_.all().empty()) return;
+  const Rooms::Device device = RoomDevice(ledger_.Books());
+  while (const std::optional<Room> ready = rooms_.Update(device, now_)) {
     Inform(absl::StrCat("room ready session=", ready->session.value(), " bytes=", ready->bytes.in_bytes(),
                         " after=", absl::FormatDuration(now_ - ready->asked)));
     Emit(effect::TellRoomReady{.session = ready->session, .request = ready->request});
@@ -497,7 +496,6 @@ void Arbiter::ExtendDeadlines(absl::Duration gap) {
     if (session.end_by_kill_at.has_value()) *session.end_by_kill_at += gap;
   }
   for (auto& [id, lease] : ledger_.leases()) {
-    lease.want.waiting_from += gap;
     for (Lease::Want::Raise& raise : lease.want.raises) raise.from += gap;
   }
   for (auto& [name, tenant] : tenants_.all()) {

@@ -16,7 +16,7 @@ BrokerReport Arbiter::Report(absl::Time now) const {
                          .charged = books.charged,
                          .returned = books.returned,
                          .used_by_others = device_.used_by_others(),
-                         .room = rooms_.HeldBack(RoomDevice()),
+                         .room = rooms_.HeldBack(RoomDevice(books)),
                          .guarantee_at_risk = plan_.guarantee_at_risk,
                          .policy_revision = policy_revision_,
                          .counters = counters_};

@@ -114,8 +114,6 @@ class Lease {
     uint64_t revision = 0;
     uint64_t slots = 0;
     uint64_t min_useful = 0;
-    uint64_t waiting_since = 0;  // order among those that wait; 0: met
-    absl::Time waiting_from;
     // What of it is not met, in the order in which it was asked for: up to so many slots since then.
     struct Raise {
       uint64_t slots;
@@ -123,6 +121,11 @@ class Lease {
       absl::Time from;
     };
     std::deque<Raise> raises;
+
+    uint64_t waiting_since() const { return raises.empty() ? 0 : raises.front().order; }  // 0: it is met
+    absl::Duration waiting(absl::Time now) const {
+      return raises.empty() ? absl::ZeroDuration() : now - raises.front().from;
+    }
   };
   Want want;
 

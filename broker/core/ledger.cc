@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 
 namespace kvbroker {
+
+std::string Describe(const SessionRecord& session) {
+  return absl::StrCat("session=", session.id.value(), " tenant=", session.tenant, " pid=", session.process.pid);
+}
 
 SessionRecord& Ledger::AddSession(SessionRecord session) {
   const SessionId id = session.id;

@@ -68,6 +68,9 @@ struct SessionRecord {
   std::optional<absl::Time> end_by_kill_at;  // it was told to end
 };
 
+// For the log: "session=3 tenant=a pid=7".
+std::string Describe(const SessionRecord& session);
+
 // Everything that is out, and on whose account: sessions and their leases. Ordered maps, so that every walk is
 // deterministic.
 //

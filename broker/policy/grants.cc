@@ -29,10 +29,10 @@ class Planner {
     first_only_ = true;
     // Promises are kept in the order in which they are called in, whatever the class.
     for (const size_t l : situation_.waiting) {
-      if (Missing(l) > 0) Serve(l, std::min(Entitled(l), TenantOf(l).assured));
+      if (Missing(l) > 0) ServeAssured(l);
     }
     first_only_ = false;
-    InOrder([this](size_t l) { Serve(l, std::min(Entitled(l), TenantOf(l).assured)); });
+    InOrder([this](size_t l) { ServeAssured(l); });
     lending_.emplace(situation_, got_, available_);
     if (situation_.snapshot.room_short.IsZero()) {
       if (turn.has_value()) {
@@ -62,6 +62,8 @@ class Planner {
   }
   // What was granted a moment ago is of use already.
   uint64_t Least(size_t l) const { return grants_.slots[l] > 0 ? std::min<uint64_t>(Missing(l), 1) : Lease(l).Least(); }
+
+  void ServeAssured(size_t l) { Serve(l, std::min(Entitled(l), TenantOf(l).assured)); }
 
   template <typename Visit>
   void InOrder(Visit visit) {

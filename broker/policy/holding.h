@@ -32,8 +32,6 @@ struct Holding {
     for (const Bytes bytes : cached_by_age) sum += bytes;
     return sum;
   }
-  // Given back without putting off a request.
-  Bytes Revocable() const { return spare + free + Cached() + compactable; }
   // Nobody has used it for 4 s and more.
   Bytes Idle() const {
     Bytes sum = spare + free;

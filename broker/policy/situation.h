@@ -37,7 +37,7 @@ struct SessionState {
   Bytes slot;        // the smallest of its leases'; nothing where it has none
 
   Bytes Idle() const;       // as Holding::Idle
-  Bytes Revocable() const;  // as Holding::Revocable
+  Bytes Revocable() const;  // given back without putting off a request
 };
 
 // All about its active sessions: what others of its sessions still hold is taken off its limit and assurances.
