@@ -7,14 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "cli/amount.h"
 #include "cli/policy_text.h"
+#include "common/base/policy_bounds.h"
 #include "common/base/status.h"
 
 namespace kvbroker::cli {
 namespace {
-
-constexpr uint32_t kMostWeight = 10'000;
-constexpr absl::Duration kShortestDeadline = absl::Milliseconds(10);
-constexpr absl::Duration kLongestDeadline = absl::Hours(1);
 
 absl::Status Wrong(absl::string_view option, const absl::Status& status) {
   return absl::InvalidArgumentError(absl::StrCat(option, ": ", status.message()));

@@ -12,7 +12,7 @@ using uint128 = unsigned __int128;
 constexpr int kHighestClass = static_cast<int>(TenantClass::kInteractive);
 // Levels are bytes for each unit of weight, in fractions of 2^-14: a step changes no part by more than a byte.
 constexpr int kLevelBits = 14;
-constexpr uint32_t kMostWeight = (1 << kLevelBits) - 1;
+constexpr uint32_t kLargestWeight = (1 << kLevelBits) - 1;
 
 // One that takes part in one class's sharing. Its demand there is active + idle, and at least `least`.
 struct Part {
@@ -85,7 +85,7 @@ std::vector<Part> PartsIn(int c, absl::Span<const Claim> claims, const std::vect
     if (ask <= entitled[i]) continue;
     const Bytes active = std::min(claim.active, ask);
     parts.push_back({.claim = i,
-                     .weight = std::clamp<uint32_t>(claim.weight, 1, kMostWeight),
+                     .weight = std::clamp<uint32_t>(claim.weight, 1, kLargestWeight),
                      .least = entitled[i].in_bytes(),
                      .active = active.in_bytes(),
                      .idle = (ask - active).in_bytes()});

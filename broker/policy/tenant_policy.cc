@@ -1,16 +1,9 @@
 #include "broker/policy/tenant_policy.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/base/policy_bounds.h"
 
 namespace kvbroker {
-namespace {
-
-constexpr uint32_t kMostWeight = 10'000;
-constexpr absl::Duration kShortestDeadline = absl::Milliseconds(10);
-constexpr absl::Duration kLongestDeadline = absl::Hours(1);
-
-}  // namespace
-
 absl::Status CheckTenantPolicy(const TenantPolicy& policy) {
   if (policy.limit.has_value() && policy.assured() > *policy.limit) {
     return absl::InvalidArgumentError(absl::StrCat(policy.reserved > policy.guarantee ? "reserved " : "a guarantee of ",

@@ -28,6 +28,7 @@
 #include "common/device/cuda/driver_api.h"
 #include "common/device/extent.h"
 #include "common/device/open_device.h"
+#include "tests/bench/give_all_back.h"
 #include "tests/testing/broker_process.h"
 
 namespace kvbroker {
@@ -107,15 +108,6 @@ void Bare(benchmark::State& state) {
     state.SetIterationTime(absl::ToDoubleSeconds(absl::Now() - start));
     for (uint64_t i = 0; i < slots; ++i) device.Unmap(range.address() + i * slot.in_bytes(), slot).IgnoreError();
   }
-}
-
-// Everything the arena has goes back, and the broker has seen it.
-void GiveAllBack(Arena& arena) {
-  arena.SetWant(0).IgnoreError();
-  std::vector<uint64_t> slots;
-  while (const std::optional<uint64_t> slot = arena.Take()) slots.push_back(*slot);
-  arena.Retire(slots).IgnoreError();
-  while (arena.stats().mapped > 0) std::this_thread::yield();
 }
 
 void Grow(benchmark::State& state, uint64_t ahead_slots) {

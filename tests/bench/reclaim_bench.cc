@@ -25,6 +25,7 @@
 #include "client/arena/arena.h"
 #include "client/session/session.h"
 #include "tests/bench/cache_holder.h"
+#include "tests/bench/give_all_back.h"
 #include "tests/testing/broker_process.h"
 
 namespace kvbroker {
@@ -41,14 +42,6 @@ bool OnHost() { return g_device == "host"; }
 Bytes Slot() { return OnHost() ? MiB(2) : MiB(32); }
 Bytes OneUnit() { return OnHost() ? MiB(64) : GiB(1); }
 Bytes Capacity() { return OneUnit() * 24; }
-
-void GiveAllBack(Arena& arena) {
-  arena.SetWant(0).IgnoreError();
-  std::vector<uint64_t> slots;
-  while (const std::optional<uint64_t> slot = arena.Take()) slots.push_back(*slot);
-  arena.Retire(slots).IgnoreError();
-  while (arena.stats().mapped > 0) std::this_thread::yield();
-}
 
 void FromAnIdleNeighbour(benchmark::State& state) {
   const uint64_t slots = OneUnit() * static_cast<uint64_t>(state.range(0)) / Slot();
