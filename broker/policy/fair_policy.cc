@@ -25,6 +25,7 @@ std::vector<Claim> ClaimsOf(const Situation& situation) {
                       .tenant_class = tenant.tenant_class,
                       .reserved = tenant.reserved,
                       .assured = tenant.assured,
+                      .pinned = tenant.pinned,
                       .raised = tenant.aged ? tenant.need : Bytes(),
                       .active = tenant.demand - tenant.idle,
                       .idle = tenant.idle});

@@ -56,14 +56,18 @@ Bytes Immovable(const PolicySnapshot& snapshot, const Sums& sums, size_t i) {
   return MinusOrZero(snapshot.tenants[i].Held(), sums.held[i]);
 }
 
-// Capacity less room, what cannot be moved, and reserves that are not wanted.
+// Capacity less room, what cannot be moved, and what is reserved or pinned and not wanted.
 Bytes Distributable(const PolicySnapshot& snapshot, const Sums& sums, const PolicyPlan& plan) {
   Bytes rest = MinusOrZero(snapshot.capacity, snapshot.room_short);
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     const Bytes immovable = Immovable(snapshot, sums, i);
     rest = MinusOrZero(rest, immovable);
     const Bytes reserved = MinusOrZero(snapshot.tenants[i].policy.reserved, immovable);
-    rest = MinusOrZero(rest, MinusOrZero(reserved, plan.shares[i].wanted));
+    Bytes pinned;
+    for (const PolicySnapshot::Session& session : snapshot.sessions) {
+      if (session.tenant == i) pinned += std::min(session.Held(), session.holding.pinned);
+    }
+    rest = MinusOrZero(rest, MinusOrZero(std::max(reserved, pinned), plan.shares[i].wanted));
   }
   return rest;
 }
@@ -145,7 +149,8 @@ TEST(FairPolicyPropertyTest, TargetsLeaveEverybodyItsEntitlement) {
     for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
       const Bytes least = std::min(sums.held[i], plan.shares[i].entitled);
       const Bytes left = sums.held[i] - sums.asked[i];
-      EXPECT_GE(left, std::min(least, snapshot.tenants[i].policy.assured()));
+      const Bytes assured = MinusOrZero(snapshot.tenants[i].policy.assured(), Immovable(snapshot, sums, i));
+      EXPECT_GE(left, std::min(least, assured));
       const bool urgent = std::any_of(plan.targets.begin(), plan.targets.end(),
                                       [](const PolicyPlan::Target& target) { return target.urgent; });
       EXPECT_GE(left + (urgent ? slot : Bytes()), least);

@@ -116,7 +116,11 @@ std::vector<Bytes> Entitle(Bytes total, absl::Span<const Claim> claims) {
     return MinusOrZero(std::min(claim.assured, Demand(claim)), reserved(claim));
   };
   GiveByClass(claims, reserved, rest, entitled);
+  const auto pinned = [](const Claim& claim) {
+    return MinusOrZero(std::min(claim.pinned, Demand(claim)), std::min(claim.assured, Demand(claim)));
+  };
   GiveByClass(claims, guaranteed, rest, entitled);
+  GiveByClass(claims, pinned, rest, entitled);
   for (size_t i = 0; i < claims.size(); ++i) {
     const Bytes need = std::min(claims[i].need, Demand(claims[i]));
     const Bytes more = std::min(MinusOrZero(need, entitled[i]), rest);

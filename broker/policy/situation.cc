@@ -85,7 +85,7 @@ Bytes Distributable(const Situation& situation) {
   Bytes rest = MinusOrZero(situation.snapshot.capacity, situation.snapshot.room_short);
   for (const TenantState& tenant : situation.tenants) {
     rest = MinusOrZero(rest, tenant.immovable);
-    rest = MinusOrZero(rest, MinusOrZero(tenant.reserved, tenant.demand));
+    rest = MinusOrZero(rest, MinusOrZero(std::max(tenant.reserved, tenant.pinned), tenant.demand));
   }
   return rest;
 }
@@ -135,6 +135,10 @@ Situation SumUp(const PolicySnapshot& snapshot) {
   }
   std::vector<Bytes> useful(snapshot.tenants.size());
   CountWants(situation, useful);
+  for (size_t s = 0; s < snapshot.sessions.size(); ++s) {
+    Bytes& pinned = situation.tenants[snapshot.sessions[s].tenant].pinned;
+    pinned = Plus(pinned, situation.sessions[s].pinned);
+  }
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     FinishTenant(snapshot.tenants[i], idle[i], useful[i], situation.tenants[i]);
   }

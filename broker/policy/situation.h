@@ -47,6 +47,7 @@ struct TenantState {
   Bytes limit;      // kMostBytes: none
   Bytes reserved;
   Bytes assured;
+  Bytes pinned;  // held, and not to be had back
   Bytes demand;  // wanted, within the limit
   Bytes idle;    // of the demand; what was granted in the last 2 s is not
   Bytes need;    // of the demand: to make progress with one request
@@ -72,7 +73,7 @@ struct Situation {
   std::vector<SessionState> sessions;  // as in the snapshot
   std::vector<size_t> by_id;           // sessions
   std::vector<size_t> waiting;         // leases that want more, the oldest first
-  Bytes distributable;  // capacity less room, what cannot be moved, and reserves beyond their tenants' demands
+  Bytes distributable;  // capacity less room, what cannot be moved, and reserves and pins beyond their tenants' demands
   Bytes returned;       // on its way back already
 };
 

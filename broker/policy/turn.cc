@@ -10,18 +10,19 @@
 namespace kvbroker {
 namespace {
 
-Bytes Assured(const TenantState& tenant) { return std::min(tenant.demand, tenant.assured); }
+// What nobody else can have, whoever has the turn.
+Bytes Own(const TenantState& tenant) { return std::min(tenant.demand, std::max(tenant.assured, tenant.pinned)); }
 
 }  // namespace
 
 std::optional<size_t> ChooseTurn(const Situation& situation, const std::vector<Bytes>& fair) {
   const std::optional<PolicySnapshot::Turn>& now = situation.snapshot.turn;
-  Bytes assured;
-  for (const TenantState& tenant : situation.tenants) assured = Plus(assured, Assured(tenant));
+  Bytes owned;
+  for (const TenantState& tenant : situation.tenants) owned = Plus(owned, Own(tenant));
   const auto helps = [&](size_t i) {
     const TenantState& tenant = situation.tenants[i];
     return tenant.need > fair[i] &&
-           tenant.need <= MinusOrZero(situation.distributable, MinusOrZero(assured, Assured(tenant)));
+           tenant.need <= MinusOrZero(situation.distributable, MinusOrZero(owned, Own(tenant)));
   };
   const bool has_one = now.has_value() && now->tenant < fair.size();
   if (has_one && now->age < kLongestTurn && helps(now->tenant)) return now->tenant;

@@ -21,7 +21,7 @@ inline constexpr absl::Duration kLongestTurn = absl::Seconds(30);
 // share. The tenant that has the turn keeps it while it needs more than its fair share, for kLongestTurn; after that
 // the starving tenant has it whose last turn is longest ago, and of those that had none the one that waits longest; the
 // present holder comes last. Who could not have what it needs even with the turn (it does not fit beside what is
-// assured to others) gets none: it would take from all and get nowhere.
+// assured to others and what they pinned) gets none: it would take from all and get nowhere.
 std::optional<size_t> ChooseTurn(const Situation& situation, const std::vector<Bytes>& fair);
 
 }  // namespace kvbroker

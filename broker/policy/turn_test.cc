@@ -63,5 +63,13 @@ TEST(ChooseTurnTest, ATurnThatWouldNotHelpIsNotGiven) {
   EXPECT_EQ(Choose(ThreeThatStarve({.guarantee = GiB(9)}).Build()), 2u);
 }
 
+TEST(ChooseTurnTest, ATurnDoesNotCountOnWhatOthersPinned) {
+  PolicySnapshot snapshot = ThreeThatStarve().Build();
+  snapshot.sessions[2].holding.pinned = GiB(8);
+  EXPECT_EQ(Choose(snapshot), 0u);
+  snapshot.sessions[1].holding.pinned = MiB(64);
+  EXPECT_EQ(Choose(snapshot), 1u);  // its own pins are no obstacle to itself
+}
+
 }  // namespace
 }  // namespace kvbroker

@@ -82,9 +82,9 @@ void ExpectKept(uint64_t seed) {
 // Nobody held a whole slot beyond its share, and all together held the slot that the guarantee lacked.
 TEST(GuaranteeRegressionTest, TheLastSlotIsReclaimedThoughNobodyHasAWholeOneTooMuch) { ExpectKept(1); }
 // One borrower's bytes were pinned, and the other was left with a share of them.
-TEST(GuaranteeRegressionTest, DISABLED_PinnedBytesAreNobodyElsesShare) { ExpectKept(108); }
+TEST(GuaranteeRegressionTest, PinnedBytesAreNobodyElsesShare) { ExpectKept(108); }
 // A tenant with the turn came before what borrowers cannot give back.
-TEST(GuaranteeRegressionTest, DISABLED_ATurnDoesNotCountOnPinnedBytes) { ExpectKept(305); }
+TEST(GuaranteeRegressionTest, ATurnDoesNotCountOnPinnedBytes) { ExpectKept(305); }
 // The want of another guaranteed tenant that was raised again and again kept its first place, and got what came.
 TEST(GuaranteeRegressionTest, AWantThatIsRaisedDoesNotOvertakeThoseThatWait) { ExpectKept(708); }
 TEST(GuaranteeRegressionTest, AWantThatIsRaisedDoesNotOvertakeThoseThatWaitForLong) { ExpectKept(3963); }

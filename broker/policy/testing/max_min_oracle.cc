@@ -11,6 +11,7 @@ struct Tenant {
   int64_t demand = 0;
   int64_t reserved = 0;
   int64_t assured = 0;
+  int64_t pinned = 0;
   int64_t need = 0;
   int64_t idle = 0;
   int tenant_class = 0;
@@ -25,9 +26,11 @@ Tenant Read(const PolicySnapshot& snapshot, size_t i) {
   int64_t active_held = 0;
   int64_t idle = 0;
   int64_t got = 0;
+  Tenant tenant;
   for (const PolicySnapshot::Session& session : snapshot.sessions) {
     if (session.tenant != i) continue;
     const Holding& h = session.holding;
+    tenant.pinned += std::min(Count(session.Held()), Count(h.pinned));
     const int64_t dear = Count(h.pinned + h.preemptible + h.compactable + h.cached_by_age[0] + h.cached_by_age[1]);
     const int64_t room = std::max<int64_t>(0, Count(session.Held()) - dear);
     const int64_t fresh =
@@ -39,7 +42,6 @@ Tenant Read(const PolicySnapshot& snapshot, size_t i) {
   const int64_t immovable = std::max<int64_t>(0, Count(given.Held()) - active_held);
   const int64_t no_limit = int64_t{1} << 62;
   const int64_t limit = std::max<int64_t>(0, (given.policy.limit ? Count(*given.policy.limit) : no_limit) - immovable);
-  Tenant tenant;
   tenant.reserved = std::clamp<int64_t>(Count(given.policy.reserved) - immovable, 0, limit);
   tenant.assured = std::clamp<int64_t>(Count(given.policy.assured()) - immovable, 0, limit);
   tenant.tenant_class = static_cast<int>(given.policy.tenant_class);
@@ -131,11 +133,13 @@ std::vector<Bytes> EntitledByQuanta(const PolicySnapshot& snapshot, std::optiona
     int64_t active = 0;
     for (const PolicySnapshot::Session& s : snapshot.sessions) active += s.tenant == i ? Count(s.Held()) : 0;
     rest -= std::max<int64_t>(0, Count(snapshot.tenants[i].Held()) - active);
-    rest -= std::max<int64_t>(0, tenants[i].reserved - tenants[i].demand);
+    rest -= std::max<int64_t>(0, std::max(tenants[i].reserved, tenants[i].pinned) - tenants[i].demand);
   }
   Dealer dealer(tenants, std::max<int64_t>(0, rest), Count(quantum));
   dealer.DealPromise([&](size_t i) { return std::min(tenants[i].reserved, tenants[i].demand); });
   dealer.DealPromise([&](size_t i) { return std::min(tenants[i].assured, tenants[i].demand); });
+  dealer.DealPromise(
+      [&](size_t i) { return std::min(std::max(tenants[i].assured, tenants[i].pinned), tenants[i].demand); });
   if (turn.has_value())
     dealer.Deal([&](size_t i) { return i == *turn ? tenants[i].need : 0; }, [](size_t) { return 0; });
   dealer.DealShares();
