@@ -17,6 +17,8 @@ constexpr absl::Duration kLatestLook = absl::Milliseconds(100);
 
 // The device is looked at ten times a second: a longer silence means that the machine slept, or its processor was away.
 constexpr absl::Duration kLongestPause = absl::Seconds(5);
+// So many sessions that ended are remembered, for who asks whose memory came late.
+constexpr size_t kRememberedEnds = 32;
 
 }  // namespace
 
@@ -212,6 +214,7 @@ void Arbiter::Drain(SessionRecord& session, absl::string_view why) {
   plan_is_due_ = true;
   rooms_.Remove(session.id);
   const Bytes charged = ledger_.ChargedTo(session);
+  session.ended_with = charged;
   for (const auto& [arena, id] : session.leases) Abandon(*ledger_.FindLease(id));
   Inform(absl::StrCat("session draining ", Describe(session), " held=", charged.in_bytes(), ": ", why));
 }
@@ -245,6 +248,8 @@ void Arbiter::RemoveWhatEnded() {
     KVB_CHECK(Transition(session.state, SessionState::kGone).ok(), "a drained session goes");
     ++counters_.sessions_ended;
     Inform(absl::StrCat("session ended ", Describe(session), ": its memory is back"));
+    if (!session.ended_with.IsZero()) ended_.emplace_back(Describe(session), now_);
+    if (ended_.size() > kRememberedEnds) ended_.pop_front();
     Emit(effect::EndSession{.session = id});
     ledger_.RemoveSession(id);
   }

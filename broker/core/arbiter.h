@@ -2,6 +2,7 @@
 #define KVBROKER_BROKER_CORE_ARBITER_H_
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -161,12 +162,17 @@ class Arbiter {
   void NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   // How long tenants wait, and for what.
   void KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan);
-  void KeepAssuredClock(Tenants::Tenant& tenant, bool is_short, absl::Duration waits);
+  // So much of what is assured to the tenant is due to it.
+  void KeepPromise(Tenants::Tenant& tenant, Bytes due, Bytes held);
   // Who did not give back in time, and what becomes of it.
   void WatchTargets();
   void EndProcessesThatMissed(SessionRecord& session);
-  // Whose fault it is, as far as is known: "session=3 tenant=b pid=7 (asked 1.2s ago for 1 GiB)".
-  std::string Culprits() const;
+  // Whose fault it is that memory did not come since then, as far as is known: "session=3 tenant=b pid=7 (active, holds
+  // 2 GiB, asked 1.2s ago to hold 1 GiB)". Who is lost or has ended, and what it held came back since then or has not yet;
+  // who is late with an answer; programs outside.
+  std::string Culprits(absl::Time since) const;
+  // Whether it missed a deadline since then, or took longer to answer than it says.
+  bool IsLate(const SessionRecord& session, absl::Time since) const;
   Rooms::Device RoomDevice(const DeviceView::Books& books) const;
   void UpdateRooms();
   // Time in which nobody could act is nobody's fault.
@@ -189,6 +195,8 @@ class Arbiter {
   Ledger ledger_;
   Tenants tenants_;
   BrokerCounters counters_;
+  std::deque<std::pair<std::string, absl::Time>>
+      ended_;  // the newest sessions that ended with memory, and when it was back
   uint64_t next_session_ = 1;
   uint64_t next_wait_ = 1;
   absl::Duration sample_backoff_;

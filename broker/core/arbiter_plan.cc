@@ -17,6 +17,9 @@ constexpr absl::Duration kReportCounts = absl::Seconds(12);
 // From SIGTERM to SIGKILL, where a tenant's policy ends processes that miss a target.
 constexpr absl::Duration kMercy = absl::Seconds(5);
 
+// What an answer takes at the most, beside what the engine says that it takes.
+constexpr absl::Duration kOnTheWay = absl::Milliseconds(100);
+
 // What a want is counted in where a tenant without an arena is simulated.
 constexpr Bytes kSimulatedSlot = MiB(32);
 
@@ -382,57 +385,55 @@ void Arbiter::NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
 }
 
 void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  std::map<LeaseId, uint64_t> slots;
+  for (const PolicyPlan::Grant& grant : plan.grants) slots[grant.lease] = grant.slots;
+  const auto got = [&](const PolicySnapshot::Lease& lease) {
+    const auto it = slots.find(lease.id);
+    return it == slots.end() ? uint64_t{0} : it->second;
+  };
   // Of each tenant.
   std::vector<Bytes> granted(snapshot.tenants.size());
-  std::vector<bool> assured_short(snapshot.tenants.size());
-  std::vector<absl::Duration> assured_wait(snapshot.tenants.size());
-  std::vector<uint64_t> got(snapshot.leases.size());  // of each lease
-  std::map<LeaseId, size_t> lease_index;
-  for (size_t i = 0; i < snapshot.leases.size(); ++i) lease_index[snapshot.leases[i].id] = i;
-  for (const PolicyPlan::Grant& grant : plan.grants) {
-    const PolicySnapshot::Lease& lease = snapshot.leases[lease_index.at(grant.lease)];
-    granted[lease.tenant] += lease.slot * grant.slots;
-    got[lease_index.at(grant.lease)] = grant.slots;
-  }
-  const auto held_by = [&](size_t i) { return snapshot.tenants[i].Held() + granted[i]; };
-  const auto wanted_by = [&](size_t i) { return i < plan.shares.size() ? plan.shares[i].wanted : Bytes(); };
-  for (size_t l = 0; l < snapshot.leases.size(); ++l) {
-    const PolicySnapshot::Lease& lease = snapshot.leases[l];
-    if (lease.held + got[l] >= std::min(lease.wanted, lease.first)) continue;
-    const Bytes least = lease.slot * (got[l] > 0 ? 1 : lease.Least());
-    const Bytes assured = std::min(wanted_by(lease.tenant), snapshot.tenants[lease.tenant].policy.assured());
-    if (held_by(lease.tenant) + least > assured) continue;
-    assured_short[lease.tenant] = true;
-    assured_wait[lease.tenant] = std::max(assured_wait[lease.tenant], lease.waiting);
+  for (const PolicySnapshot::Lease& lease : snapshot.leases) granted[lease.tenant] += lease.slot * got(lease);
+  // What it should hold of what is assured to it: whole slots that it wants, as far as they are of use.
+  std::vector<Bytes> due;
+  for (size_t i = 0; i < granted.size(); ++i) due.push_back(snapshot.tenants[i].Held() + granted[i]);
+  for (const PolicySnapshot::Lease& lease : snapshot.leases) {
+    const uint64_t held = lease.held + got(lease);
+    if (lease.wanted <= held) continue;
+    const Bytes left = MinusOrZero(snapshot.tenants[lease.tenant].policy.assured(), due[lease.tenant]);
+    const uint64_t more = std::min(lease.wanted - held, left / lease.slot);
+    if (more >= (held > lease.held ? 1 : lease.Least())) due[lease.tenant] += lease.slot * more;
   }
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     const PolicySnapshot::Tenant& row = snapshot.tenants[i];
     Tenants::Tenant& tenant = tenants_.all().at(row.name);
-    const Bytes held = held_by(i);
-    const Bytes wanted = wanted_by(i);
+    const Bytes held = row.Held() + granted[i];
+    const Bytes wanted = i < plan.shares.size() ? plan.shares[i].wanted : Bytes();
     tenant.waits.Set(held < wanted, now_);
     tenant.starves.Set(held < std::min(wanted, row.floor), now_);
-    KeepAssuredClock(tenant, assured_short[i], assured_wait[i]);
+    KeepPromise(tenant, due[i], held);
     tenant.peak = std::max(tenant.peak, row.charged + granted[i]);
   }
 }
 
-void Arbiter::KeepAssuredClock(Tenants::Tenant& tenant, bool is_short, absl::Duration waits) {
-  tenant.assured.Set(is_short, now_);
-  if (waits <= tenant.policy.guarantee_deadline) tenant.assured_missed = false;
-  if (tenant.assured_missed || waits <= tenant.policy.guarantee_deadline) return;
-  tenant.assured_missed = true;
+void Arbiter::KeepPromise(Tenants::Tenant& tenant, Bytes due, Bytes held) {
+  tenant.assured.Set(held < due, now_);
+  tenant.due.Set(due, held, now_);
+  const absl::Duration deadline = tenant.policy.guarantee_deadline;
+  const Bytes overdue = tenant.due.DueThroughout(deadline, now_);
+  const bool was_missed = std::exchange(tenant.assured_missed, held < overdue);
+  if (was_missed || !tenant.assured_missed) return;
   ++tenant.assured_misses;
-  Warn(absl::StrCat("guarantee missed tenant=", tenant.name, " waits=", absl::FormatDuration(waits),
-                    " for: ", Culprits()));
+  Warn(absl::StrCat("guarantee missed tenant=", tenant.name, " held=", held.in_bytes(), " due=", overdue.in_bytes(),
+                    " deadline=", absl::FormatDuration(deadline), ": ", Culprits(now_ - deadline)));
 }
 
-std::string Arbiter::Culprits() const {
+std::string Arbiter::Culprits(absl::Time since) const {
   std::vector<std::string> culprits;
   for (const auto& [id, session] : ledger_.sessions()) {
-    if (session.state == SessionState::kActive && !session.target.asked()) continue;
     const Bytes held = ledger_.ChargedTo(session);
-    if (held.IsZero()) continue;
+    const bool gone = session.state != SessionState::kActive && !held.IsZero();
+    if (!gone && !IsLate(session, since)) continue;
     culprits.push_back(absl::StrCat(Describe(session), " (", ToString(session.state), ", holds ", ToString(held),
                                     session.target.asked()
                                         ? absl::StrCat(", asked ", absl::FormatDuration(session.target.asked_for(now_)),
@@ -440,10 +441,25 @@ std::string Arbiter::Culprits() const {
                                         : "",
                                     ")"));
   }
+  for (const auto& [name, ended] : ended_) {
+    if (ended >= since) {
+      culprits.push_back(
+          absl::StrCat(name, " (ended ", absl::FormatDuration(now_ - ended), " ago, its memory is back)"));
+    }
+  }
   const Bytes overdrawn = device_.Overdrawn(ledger_.Books());
   if (!overdrawn.IsZero())
     culprits.push_back(absl::StrCat("programs outside took ", ToString(overdrawn), " more than was free"));
-  return culprits.empty() ? "nobody in particular" : absl::StrJoin(culprits, "; ");
+  return culprits.empty() ? "nobody is late with an answer" : absl::StrJoin(culprits, "; ");
+}
+
+bool Arbiter::IsLate(const SessionRecord& session, absl::Time since) const {
+  if (session.target.WasLateSince(since)) return true;
+  absl::Duration claimed;
+  for (const auto& [arena, id] : session.leases) {
+    claimed = std::max(claimed, ledger_.leases().at(id).holding.response);
+  }
+  return claimed > absl::ZeroDuration() && session.target.UnansweredFor(since, now_) > claimed + kOnTheWay;
 }
 
 // ---------------------------------------------------------------- deadlines
@@ -451,15 +467,16 @@ std::string Arbiter::Culprits() const {
 void Arbiter::WatchTargets() {
   for (auto& [id, session] : ledger_.sessions()) {
     if (session.state != SessionState::kActive) continue;
-    session.target.Holds(HeldBy(session), now_);
+    const Bytes held = HeldBy(session);
     if (session.target.MissedSince(now_)) {
       Tenants::Tenant& tenant = tenants_.all().at(session.tenant);
       ++tenant.missed_targets;
-      Warn(absl::StrCat("target missed ", Describe(session), " held=", HeldBy(session).in_bytes(),
-                        " target=", session.target.max()->in_bytes(),
-                        " asked=", absl::FormatDuration(session.target.asked_for(now_)),
-                        " ago: it does not grow until it gives back"));
+      Warn(absl::StrCat(
+          "target missed ", Describe(session), " held=", held.in_bytes(), " target=", session.target.max()->in_bytes(),
+          " asked=", absl::FormatDuration(session.target.asked_for(now_)),
+          held > *session.target.max() ? " ago: it does not grow until it gives back" : " ago: it answers only now"));
     }
+    session.target.Holds(held, now_);
     EndProcessesThatMissed(session);
   }
 }
@@ -500,6 +517,7 @@ void Arbiter::ExtendDeadlines(absl::Duration gap) {
   }
   for (auto& [name, tenant] : tenants_.all()) {
     for (WaitClock* clock : {&tenant.waits, &tenant.starves, &tenant.assured}) clock->Extend(gap);
+    tenant.due.Extend(gap);
   }
   rooms_.Extend(gap);
   if (turn_.has_value()) turn_->second += gap;

@@ -66,6 +66,7 @@ struct SessionRecord {
   std::optional<absl::Duration> told_eviction_age;
   RecentGrants recent_grants;
   std::optional<absl::Time> end_by_kill_at;  // it was told to end
+  Bytes ended_with;                          // what was on its account when it ended
 };
 
 // For the log: "session=3 tenant=a pid=7".

@@ -4,57 +4,88 @@
 
 namespace kvbroker {
 
+namespace {
+
+// As many asks, each for more than the one before, are kept apart.
+constexpr size_t kMostAsks = 16;
+
+}  // namespace
+
 void TargetWatch::Tell(std::optional<Bytes> max, absl::Duration within, Bytes held, absl::Time now) {
-  const bool asks_for_more = max.has_value() && held > *max && (!max_.has_value() || *max < *max_ || !asked());
   max_ = max;
   ++revision_;
-  if (asks_for_more) {
-    if (!asked()) asked_since_ = now;
-    deadline_ = within > absl::ZeroDuration() ? now + within : absl::InfiniteFuture();
-    missed_ = false;
+  if (max.has_value() && held > *max) return AskFor(*max, within, now);
+  if (!asked()) return;
+  withdrawn_ = now;
+  withdrawn_after_ = asked_for(now);
+  while (asked()) EndOldest(now);  // what was never answered is no answer
+}
+
+void TargetWatch::AskFor(Bytes max, absl::Duration within, absl::Time now) {
+  if (!asked() || max < asks_.back().max) {
+    const absl::Time deadline = within > absl::ZeroDuration() ? now + within : absl::InfiniteFuture();
+    for (Ask& ask : asks_) ask.deadline = std::min(ask.deadline, deadline);
+    if (asks_.size() == kMostAsks) asks_.pop_back();
+    asks_.push_back({.max = max, .since = now, .deadline = deadline});
+    return;
   }
-  if (!max.has_value() || held <= *max) {
-    // Nothing is asked any more; what was never answered is no answer.
-    asked_since_.reset();
-    missed_ = false;
-  }
+  // Less is asked than was: who was asked for more, was asked for this as well.
+  Ask ask = asks_.back();
+  for (; asked() && asks_.back().max <= max; asks_.pop_back()) ask = asks_.back();
+  ask.max = max;
+  asks_.push_back(ask);
+}
+
+void TargetWatch::EndOldest(absl::Time now) {
+  if (asks_.front().missed) was_late_until_ = now;
+  asks_.pop_front();
+}
+
+absl::Duration TargetWatch::UnansweredFor(absl::Time then, absl::Time now) const {
+  return std::max(asked_for(now), withdrawn_ >= then ? withdrawn_after_ : absl::ZeroDuration());
 }
 
 void TargetWatch::Repeat(absl::Duration within, absl::Time now) {
   ++revision_;
-  if (IsSooner(within, now)) deadline_ = now + within;
+  if (!IsSooner(within, now)) return;
+  for (Ask& ask : asks_) ask.deadline = std::min(ask.deadline, now + within);
 }
 
 absl::Duration TargetWatch::within(absl::Time now) const {
-  if (!asked() || deadline_ == absl::InfiniteFuture()) return absl::ZeroDuration();
-  return std::max(deadline_ - now, absl::Milliseconds(1));
+  if (!asked() || asks_.back().deadline == absl::InfiniteFuture()) return absl::ZeroDuration();
+  return std::max(asks_.back().deadline - now, absl::Milliseconds(1));
 }
 
 bool TargetWatch::IsSooner(absl::Duration within, absl::Time now) const {
-  return asked() && !missed_ && within > absl::ZeroDuration() && now + within < deadline_ - absl::Milliseconds(50);
+  return asked() && !asks_.back().missed && within > absl::ZeroDuration() &&
+         now + within < asks_.back().deadline - absl::Milliseconds(50);
 }
 
 bool TargetWatch::Holds(Bytes held, absl::Time now) {
-  if (!asked() || held > *max_) return false;
-  answers_.push_back(now - *asked_since_);
-  if (answers_.size() > kAnswers) answers_.pop_front();
-  asked_since_.reset();
-  missed_ = false;
-  return true;
+  const bool was_asked = asked();
+  while (asked() && held <= asks_.front().max) {
+    answers_.push_back(now - asks_.front().since);
+    if (answers_.size() > kAnswers) answers_.pop_front();
+    EndOldest(now);
+  }
+  return was_asked && !asked();
 }
 
 bool TargetWatch::MissedSince(absl::Time now) {
-  if (!asked() || missed_ || now < deadline_) return false;
-  missed_ = true;
-  missed_at_ = now;
+  const bool was_late = missed();
+  for (Ask& ask : asks_) ask.missed = ask.missed || now >= ask.deadline;
+  if (was_late || !missed()) return false;
   ++misses_;
   return true;
 }
 
 void TargetWatch::Extend(absl::Duration gap) {
-  deadline_ += gap;
-  missed_at_ += gap;
-  if (asked()) *asked_since_ += gap;
+  was_late_until_ += gap;
+  withdrawn_ += gap;
+  for (Ask& ask : asks_) {
+    ask.since += gap;
+    ask.deadline += gap;
+  }
 }
 
 absl::Duration TargetWatch::response() const {

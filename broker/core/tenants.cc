@@ -49,6 +49,8 @@ absl::Status Tenants::CheckMayBeAdded(const std::string& name) const {
 void Tenants::Set(const std::string& name, const TenantPolicy& policy) {
   const auto it = tenants_.find(name);
   Tenant& tenant = it != tenants_.end() ? it->second : Add(name, others_.value_or(TenantPolicy{}));
+  // What was due before is known only for as long as the deadline was.
+  if (policy.guarantee_deadline > tenant.policy.guarantee_deadline) tenant.due = DueWatch();
   tenant.policy = policy;
   tenant.set = true;
 }

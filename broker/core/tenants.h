@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "broker/core/due_watch.h"
 #include "broker/core/wait_clock.h"
 #include "broker/policy/tenant_policy.h"
 #include "common/base/bytes.h"
@@ -33,6 +34,7 @@ class Tenants {
     WaitClock waits;              // for anything its limit allows
     WaitClock starves;            // with less than what one longest request needs
     WaitClock assured;            // for what it is assured of
+    DueWatch due;                 // of what it is assured of
     uint64_t assured_misses = 0;  // beyond the deadline
     bool assured_missed = false;  // the wait that lasts is such a one
     uint64_t missed_targets = 0;
