@@ -169,8 +169,10 @@ class Arbiter {
   void EndProcessesThatMissed(SessionRecord& session);
   // Whose fault it is that memory did not come since then, as far as is known: "session=3 tenant=b pid=7 (active, holds
   // 2 GiB, asked 1.2s ago to hold 1 GiB)". Who is lost or has ended, and what it held came back since then or has not yet;
-  // who is late with an answer; programs outside.
+  // who is late with an answer; programs outside; if it is none of these, who borrowed memory and reports by now that it cannot give
+  // it back.
   std::string Culprits(absl::Time since) const;
+  std::vector<std::string> WhoPinsBorrowedMemory() const;
   // Whether it missed a deadline since then, or took longer to answer than it says.
   bool IsLate(const SessionRecord& session, absl::Time since) const;
   Rooms::Device RoomDevice(const DeviceView::Books& books) const;

@@ -450,7 +450,22 @@ std::string Arbiter::Culprits(absl::Time since) const {
   const Bytes overdrawn = device_.Overdrawn(ledger_.Books());
   if (!overdrawn.IsZero())
     culprits.push_back(absl::StrCat("programs outside took ", ToString(overdrawn), " more than was free"));
+  if (culprits.empty()) culprits = WhoPinsBorrowedMemory();
   return culprits.empty() ? "nobody is late with an answer" : absl::StrJoin(culprits, "; ");
+}
+
+std::vector<std::string> Arbiter::WhoPinsBorrowedMemory() const {
+  std::vector<std::string> sessions;
+  for (const auto& [id, session] : ledger_.sessions()) {
+    Bytes pinned;
+    for (const auto& [arena, lease] : session.leases) pinned += ledger_.leases().at(lease).holding.pinned;
+    const Bytes borrowed =
+        MinusOrZero(ledger_.ChargedToTenant(session.tenant), tenants_.all().at(session.tenant).policy.assured());
+    if (pinned.IsZero() || borrowed.IsZero()) continue;
+    sessions.push_back(absl::StrCat(Describe(session), " (pins ", ToString(pinned), "; its tenant holds ",
+                                    ToString(borrowed), " more than is assured to it)"));
+  }
+  return sessions;
 }
 
 bool Arbiter::IsLate(const SessionRecord& session, absl::Time since) const {
