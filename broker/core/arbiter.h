@@ -160,6 +160,7 @@ class Arbiter {
   void Tell(SessionRecord& session, const PolicyPlan::Target& target, const PolicyPlan& plan);
   void ForgetImpossibleWants(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   void NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan);
+  void NoteRaises(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   // How long tenants wait, and for what.
   void KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   // So much of what is assured to the tenant is due to it.
@@ -205,7 +206,12 @@ class Arbiter {
   bool adopted_ = false;  // a client brought memory along: the cap may be exceeded without fault of ours
 
   Rooms rooms_;
-  std::optional<std::pair<std::string, absl::Time>> turn_;  // whose it is, and since when
+  struct Turn {
+    std::string tenant;
+    absl::Time since;
+    Bytes need;
+  };
+  std::optional<Turn> turn_;
   uint64_t turns_ = 0;
   uint64_t policy_revision_;
   PolicyPlan plan_;           // the newest

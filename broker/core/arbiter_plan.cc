@@ -174,9 +174,16 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
   snapshot.tenants.reserve(tenants_.all().size());
   for (const auto& [name, tenant] : tenants_.all()) {
     tenant_index[name] = snapshot.tenants.size();
-    snapshot.tenants.push_back({.name = name, .policy = tenant.policy, .last_turn = tenant.last_turn});
-    if (turn_.has_value() && turn_->first == name) {
-      snapshot.turn = {.tenant = snapshot.tenants.size() - 1, .age = now - turn_->second};
+    snapshot.tenants.push_back({.name = name,
+                                .policy = tenant.policy,
+                                .last_turn = tenant.last_turn,
+                                .rests = now < tenant.no_turn_before,
+                                .rests_from_raise = now < tenant.no_raise_before});
+    if (tenant.raised.has_value()) {
+      snapshot.tenants.back().raise = {.age = now - tenant.raised->first, .need = tenant.raised->second};
+    }
+    if (turn_.has_value() && turn_->tenant == name) {
+      snapshot.turn = {.tenant = snapshot.tenants.size() - 1, .age = now - turn_->since, .need = turn_->need};
     }
   }
   for (const auto& [id, session] : ledger_.sessions()) {
@@ -263,6 +270,7 @@ void Arbiter::Replan() {
   CarryOut(plan_);
   ForgetImpossibleWants(snapshot, plan_);
   NoteTurn(snapshot, plan_);
+  NoteRaises(snapshot, plan_);
   KeepWaitClocks(snapshot, plan_);
   time_matters_ = TimeMatters(snapshot);
 }
@@ -270,10 +278,12 @@ void Arbiter::Replan() {
 bool Arbiter::TimeMatters(const PolicySnapshot& snapshot) const {
   const auto waits = [](const PolicySnapshot::Lease& lease) { return lease.waiting_since != 0; };
   const auto asked = [](const auto& entry) { return entry.second.target.asked(); };
+  const auto raised = [](const auto& entry) { return entry.second.raised.has_value(); };
   const auto unsettled = [](const Room& room) { return room.state != RoomState::kSettled; };
   return turn_.has_value() || plan_.eviction_age.has_value() || !ledger_.Books().returned.IsZero() ||
          std::any_of(snapshot.leases.begin(), snapshot.leases.end(), waits) ||
          std::any_of(ledger_.sessions().begin(), ledger_.sessions().end(), asked) ||
+         std::any_of(tenants_.all().begin(), tenants_.all().end(), raised) ||
          std::any_of(rooms_.all().begin(), rooms_.all().end(), unsettled);
 }
 
@@ -373,15 +383,31 @@ void Arbiter::ForgetImpossibleWants(const PolicySnapshot& snapshot, const Policy
 }
 
 void Arbiter::NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
-  if (!plan.turn.has_value()) {
-    turn_.reset();
-    return;
+  const std::string next = plan.turn.has_value() ? snapshot.tenants[*plan.turn].name : "";
+  if (turn_.has_value() && turn_->tenant == next) return;
+  if (turn_.has_value() && now_ - turn_->since >= kLongestTurn) {
+    tenants_.all().at(turn_->tenant).no_turn_before = now_ + kLongestTurn;
   }
-  const std::string& name = snapshot.tenants[*plan.turn].name;
-  if (turn_.has_value() && turn_->first == name) return;
-  Inform(absl::StrCat("turn tenant=", name, ": its longest request cannot be met by its share"));
-  turn_ = {name, now_};
-  tenants_.all().at(name).last_turn = ++turns_;
+  turn_.reset();
+  if (!plan.turn.has_value()) return;
+  Inform(absl::StrCat("turn tenant=", next, " need=", plan.turn_need.in_bytes(),
+                      ": its longest request cannot be met by its share"));
+  turn_ = {.tenant = next, .since = now_, .need = plan.turn_need};
+  tenants_.all().at(next).last_turn = ++turns_;
+}
+
+void Arbiter::NoteRaises(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  for (size_t i = 0; i < plan.shares.size(); ++i) {
+    Tenants::Tenant& tenant = tenants_.all().at(snapshot.tenants[i].name);
+    const Bytes raised = plan.shares[i].raised;
+    if (raised.IsZero() != tenant.raised.has_value()) continue;
+    if (raised.IsZero()) {
+      if (now_ - tenant.raised->first >= kLongestTurn) tenant.no_raise_before = now_ + kLongestTurn;
+      tenant.raised.reset();
+    } else {
+      tenant.raised = {now_, raised};
+    }
+  }
 }
 
 void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
@@ -533,9 +559,12 @@ void Arbiter::ExtendDeadlines(absl::Duration gap) {
   for (auto& [name, tenant] : tenants_.all()) {
     for (WaitClock* clock : {&tenant.waits, &tenant.starves, &tenant.assured}) clock->Extend(gap);
     tenant.due.Extend(gap);
+    tenant.no_turn_before += gap;
+    tenant.no_raise_before += gap;
+    if (tenant.raised.has_value()) tenant.raised->first += gap;
   }
   rooms_.Extend(gap);
-  if (turn_.has_value()) turn_->second += gap;
+  if (turn_.has_value()) turn_->since += gap;
 }
 
 }  // namespace kvbroker

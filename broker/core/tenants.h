@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,6 +30,9 @@ class Tenants {
     bool set = false;         // an operator has set its policy
     Bytes peak;               // the most ever charged
     uint64_t last_turn = 0;   // order of the turns that were begun; 0: it has had none
+    absl::Time no_turn_before = absl::InfinitePast();
+    std::optional<std::pair<absl::Time, Bytes>> raised;  // by one class: since when, and for what
+    absl::Time no_raise_before = absl::InfinitePast();
 
     // How long it waits, and for what.
     WaitClock waits;              // for anything its limit allows

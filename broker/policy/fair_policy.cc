@@ -26,7 +26,7 @@ std::vector<Claim> ClaimsOf(const Situation& situation) {
                       .reserved = tenant.reserved,
                       .assured = tenant.assured,
                       .pinned = tenant.pinned,
-                      .raised = tenant.aged ? tenant.need : Bytes(),
+                      .raised = tenant.raised,
                       .active = tenant.demand - tenant.idle,
                       .idle = tenant.idle});
   }
@@ -44,7 +44,8 @@ PolicyPlan FairPolicy::Plan(const PolicySnapshot& snapshot) const {
   plan.turn = ChooseTurn(situation, fair);
   std::vector<Bytes> with_turn;
   if (plan.turn.has_value()) {
-    claims[*plan.turn].need = situation.tenants[*plan.turn].need;
+    plan.turn_need = situation.tenants[*plan.turn].need;
+    claims[*plan.turn].need = plan.turn_need;
     with_turn = Entitle(situation.distributable, claims);
   }
   const std::vector<Bytes>& entitled = plan.turn.has_value() ? with_turn : fair;
@@ -60,7 +61,8 @@ PolicyPlan FairPolicy::Plan(const PolicySnapshot& snapshot) const {
   }
   plan.shares.reserve(entitled.size());
   for (size_t i = 0; i < entitled.size(); ++i) {
-    plan.shares.push_back({.wanted = situation.tenants[i].demand, .entitled = entitled[i]});
+    plan.shares.push_back(
+        {.wanted = situation.tenants[i].demand, .entitled = entitled[i], .raised = situation.tenants[i].raised});
   }
   plan.verdicts = MakeVerdicts(situation, {fair, entitled, plan.turn, reclaim, grants});
   plan.guarantee_at_risk = grants.guarantee_at_risk;

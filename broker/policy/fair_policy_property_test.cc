@@ -270,13 +270,16 @@ TEST(FairPolicyPropertyTest, ObedientClientsComeToRest) {
     for (PolicySnapshot::Tenant& tenant : snapshot.tenants) tenant.floor = MiB(64);  // no turns
     for (PolicySnapshot::Session& session : snapshot.sessions) session.missed_target = false;
     PolicyPlan plan;
-    int rounds = 0;
-    for (bool moved = true; moved && rounds < 40; ++rounds) {
+    int rounds = 0;  // in which somebody was asked; lending may go slot by slot, each when the one before is reported
+    int grants = 0;
+    for (bool moved = true; moved && rounds < 40 && grants < 4000;) {
       plan = Plan(snapshot);
       moved = !plan.grants.empty() || !plan.asked.IsZero();
+      ++(plan.asked.IsZero() ? grants : rounds);
       snapshot = Obeyed(CarriedOut(snapshot, plan));
     }
     EXPECT_LT(rounds, 40);
+    EXPECT_LT(grants, 4000);
   });
 }
 

@@ -35,12 +35,15 @@ class Planner {
     InOrder([this](size_t l) { ServeAssured(l); });
     lending_.emplace(situation_, got_, available_);
     if (situation_.snapshot.room_short.IsZero()) {
-      if (turn.has_value()) {
-        InOrder([&](size_t l) {
-          if (Lease(l).tenant == *turn) Serve(l, Entitled(l));
-        });
-      }
-      InOrder([this](size_t l) { Serve(l, Entitled(l)); });
+      // Once: what it keeps for itself stays so whoever comes behind it.
+      const std::optional<size_t> first = turn.has_value() ? situation_.tenants[*turn].long_request : std::nullopt;
+      if (first.has_value() && Missing(*first) > 0) Serve(*first, Entitled(*first));
+      InOrder([&](size_t l) {
+        if (turn == Lease(l).tenant && first != l) Serve(l, Entitled(l));
+      });
+      InOrder([&](size_t l) {
+        if (first != l) Serve(l, Entitled(l));
+      });
       if (!is_short && kept_sum_.IsZero()) InOrder([this](size_t l) { CrossEntitlement(l); });
     } else {
       WaitForRoom();

@@ -36,7 +36,8 @@ struct Grants {
 // to a lease, never what others' unused reserves need, nothing to a session that is to give back, and beyond what is
 // assured only what can be lent safely (LendingBook), and nothing while room is short.
 //
-// First those that have less than is assured to them, then the tenant that has the turn, then the others up to their
+// First those that have less than is assured to them, then the tenant that has the turn, the request that
+// it is for before others, then the others up to their
 // entitlement; by rank, then the oldest want. A want that has to wait for memory that is on its way keeps what there is
 // from those behind it, if both together will do for it; other obstacles keep nothing from anybody.
 //

@@ -15,11 +15,19 @@
 
 namespace kvbroker {
 
+// So long one tenant may have the turn, or be raised, while others wait for their shares; then it rests for as long.
+inline constexpr absl::Duration kLongestTurn = absl::Seconds(30);
+
 // What a policy decides on: the whole broker at one moment, as values. Times are durations up to this moment.
 //
 // `charged` counts all that is on somebody's account; `returned` is the part of it that was given back already and that
 // the device does not show as free yet: it comes by itself. Held is charged - returned.
 struct PolicySnapshot {
+  // A tenant is raised by one class: it had waited long.
+  struct Raise {
+    absl::Duration age;
+    Bytes need;  // what it began for
+  };
   struct Tenant {
     std::string name;
     TenantPolicy policy;
@@ -27,6 +35,9 @@ struct PolicySnapshot {
     Bytes charged;           // all its sessions', those that are not active included
     Bytes returned;          // of which
     uint64_t last_turn = 0;  // order of the turns that were begun; smaller is longer ago, 0: it has had none
+    bool rests = false;      // it had a whole turn a moment ago: others have their shares first
+    std::optional<Raise> raise;
+    bool rests_from_raise = false;  // the same
     Bytes Held() const { return charged - returned; }
   };
   struct Session {  // active ones alone
@@ -63,6 +74,7 @@ struct PolicySnapshot {
   struct Turn {
     size_t tenant = 0;
     absl::Duration age;
+    Bytes need = Bytes(UINT64_MAX);  // what it began for
   };
 
   Bytes available;   // may be granted now: what room holds back is not in it
@@ -107,6 +119,7 @@ struct PolicyPlan {
   struct Share {
     Bytes wanted;    // within its limit
     Bytes entitled;  // what it should have now
+    Bytes raised;    // of which it competes for so much in the next higher class from now on; 0: for nothing
   };
   // One for each lease, in the snapshot's order.
   struct Verdict {
@@ -119,6 +132,7 @@ struct PolicyPlan {
   std::vector<Share> shares;
   std::vector<Verdict> verdicts;
   std::optional<size_t> turn;  // whose turn it is from now on
+  Bytes turn_need;             // and with how much it gets on
   // Cache that nobody used for so long is given up rather than grown past; none: there is enough.
   std::optional<absl::Duration> eviction_age;
   Bytes asked;              // what all targets together ask for

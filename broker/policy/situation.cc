@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "broker/policy/saturating.h"
 
@@ -41,6 +42,15 @@ TenantState StateOf(const PolicySnapshot::Tenant& tenant, Bytes held) {
   return state;
 }
 
+// The most that a lease of the tenant needs to get on is what the tenant needs; of equals the oldest.
+void NoteLongRequest(const PolicySnapshot& snapshot, size_t l, Bytes least, Bytes& useful, TenantState& tenant) {
+  const auto age = [&](size_t i) { return std::pair(snapshot.leases[i].waiting_since, snapshot.leases[i].id); };
+  const bool is_first =
+      !tenant.long_request.has_value() || least > useful || (least == useful && age(l) < age(*tenant.long_request));
+  if (is_first) tenant.long_request = l;
+  useful = std::max(useful, least);
+}
+
 // What its unmet wants say about a tenant.
 void CountWants(Situation& situation, std::vector<Bytes>& useful) {
   const PolicySnapshot& snapshot = situation.snapshot;
@@ -64,21 +74,33 @@ void CountWants(Situation& situation, std::vector<Bytes>& useful) {
     tenant.aged = tenant.aged || long_enough;
     const Bytes least = Times(lease.slot, lease.Least());
     if (got[lease.tenant] < least && (lease.min_useful > 1 || tenant.held.IsZero())) {
-      useful[lease.tenant] = std::max(useful[lease.tenant], least);
+      NoteLongRequest(snapshot, l, least, useful[lease.tenant], tenant);
       tenant.starving_for_use = tenant.starving_for_use || long_enough;
     }
   }
 }
 
-void FinishTenant(const PolicySnapshot::Tenant& given, Bytes idle, Bytes useful, TenantState& tenant) {
+Bytes RaisedFor(const PolicySnapshot::Tenant& given, const TenantState& tenant) {
+  if (tenant.tenant_class == TenantClass::kInteractive) return Bytes();
+  if (given.raise.has_value()) {
+    if (given.raise->age >= kLongestTurn) return Bytes();
+    return given.floor.IsZero() ? std::min(tenant.demand, given.raise->need) : tenant.need;
+  }
+  return tenant.aged && tenant.held < tenant.need && !given.rests_from_raise ? tenant.need : Bytes();
+}
+
+void FinishTenant(const PolicySnapshot::Tenant& given, Bytes idle, Bytes useful, Bytes most_needed,
+                  TenantState& tenant) {
   tenant.demand = std::min(tenant.demand, tenant.limit);
   tenant.idle = std::min(MinusOrZero(idle, MinusOrZero(tenant.held, tenant.demand)), tenant.demand);
   if (!given.floor.IsZero()) {
     tenant.need = std::min(tenant.demand, given.floor);
+    tenant.long_request.reset();
     tenant.starving_for_use = tenant.aged;
   } else {
-    tenant.need = std::min(tenant.demand, Plus(tenant.held, useful));
+    tenant.need = std::min({tenant.demand, Plus(tenant.held, useful), most_needed});
   }
+  tenant.raised = RaisedFor(given, tenant);
 }
 
 Bytes Distributable(const Situation& situation) {
@@ -106,7 +128,7 @@ Bytes SessionState::Revocable() const {
 
 int TenantState::Rank() const {
   const int rank = static_cast<int>(tenant_class);
-  return aged && held < need ? std::min(rank + 1, static_cast<int>(TenantClass::kInteractive)) : rank;
+  return held < raised ? std::min(rank + 1, static_cast<int>(TenantClass::kInteractive)) : rank;
 }
 
 bool IsImpossible(const PolicySnapshot& snapshot, const PolicySnapshot::Lease& lease) {
@@ -140,7 +162,9 @@ Situation SumUp(const PolicySnapshot& snapshot) {
     pinned = Plus(pinned, situation.sessions[s].pinned);
   }
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
-    FinishTenant(snapshot.tenants[i], idle[i], useful[i], situation.tenants[i]);
+    const bool has_turn = snapshot.turn.has_value() && snapshot.turn->tenant == i;
+    FinishTenant(snapshot.tenants[i], idle[i], useful[i], has_turn ? snapshot.turn->need : kMostBytes,
+                 situation.tenants[i]);
   }
   std::sort(situation.waiting.begin(), situation.waiting.end(), [&](size_t a, size_t b) {
     const PolicySnapshot::Lease& x = snapshot.leases[a];

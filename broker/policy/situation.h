@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -13,7 +14,7 @@
 namespace kvbroker {
 
 // Who has waited so long is raised by one class with what it needs to make progress, and starves where that is not its
-// share either. As long as a deadline for a share may take twice: what is on its way should have come by then.
+// share either. It stays raised for kLongestTurn: as soon as it has what it needs it waits no more, and would lose it. As long as a deadline for a share may take twice: what is on its way should have come by then.
 inline constexpr absl::Duration kAgeingStep = absl::Seconds(2);
 
 inline constexpr uint64_t kNotWaiting = std::numeric_limits<uint64_t>::max();
@@ -54,9 +55,11 @@ struct TenantState {
   TenantClass tenant_class;
   bool starving_for_use = false;         // it waits, longer than kAgeingStep, with a want that progress may hang on
   bool aged = false;                     // an unmet want of it waits longer than kAgeingStep
+  Bytes raised;                          // of the demand: it competes for so much in the next higher class
   uint64_t waiting_since = kNotWaiting;  // its oldest want's
+  std::optional<size_t> long_request;    // the lease whose fewest useful slots are the need beyond what it holds
 
-  int Rank() const;  // its class, one higher while it is aged and holds less than it needs
+  int Rank() const;  // its class, one higher while it is raised for more than it holds
   // Assured and not used, if it holds so much.
   Bytes IdleReserve(Bytes holds) const { return MinusOrZero(reserved, holds); }
   Bytes IdleGuarantee(Bytes holds) const { return MinusOrZero(MinusOrZero(assured, holds), IdleReserve(holds)); }
@@ -66,7 +69,8 @@ struct TenantState {
 //
 // Need: the tenant's floor where that is known: with so much, one request after the other gets done. Else what it holds
 // and the fewest slots that are of use to a waiting lease that said so (min_useful over 1), or a first slot; not where
-// it was granted as much in the last 2 s: it gets on, and else it would need ever more.
+// it was granted as much in the last 2 s: it gets on, and else it would need ever more. Who has the turn needs no more
+// than what the turn began for.
 struct Situation {
   const PolicySnapshot& snapshot;
   std::vector<TenantState> tenants;    // as in the snapshot

@@ -100,5 +100,34 @@ TEST(SituationTest, WhoWaitsLongRanksOneClassHigherUntilItHasWhatItNeeds) {
   EXPECT_EQ(SumUp(SnapshotBuilder(GiB(24)).Add(spec).Build()).tenants[0].Rank(), 0);
 }
 
+TEST(SituationTest, WhoIsRaisedStaysRaisedForAWhileAndNotForMore) {
+  SessionSpec spec = {.tenant = "a",
+                      .policy = {.tenant_class = TenantClass::kBatch},
+                      .held = GiB(3),
+                      .wanted = GiB(9),
+                      .min_useful = 16,
+                      .waiting = absl::Seconds(4)};
+  PolicySnapshot snapshot = SnapshotBuilder(GiB(24)).Add(spec).Build();
+  EXPECT_EQ(SumUp(snapshot).tenants[0].raised, GiB(4)) << "it has waited long";
+  snapshot.tenants[0].raise = {.age = absl::Seconds(29), .need = GiB(3)};
+  EXPECT_EQ(SumUp(snapshot).tenants[0].raised, GiB(3)) << "and keeps what it was raised for";
+  snapshot.tenants[0].raise->age = kLongestTurn;
+  EXPECT_EQ(SumUp(snapshot).tenants[0].raised, Bytes());
+  snapshot.tenants[0].raise.reset();
+  snapshot.tenants[0].rests_from_raise = true;
+  EXPECT_EQ(SumUp(snapshot).tenants[0].raised, Bytes());
+}
+
+TEST(SituationTest, WhoHasTheTurnNeedsNoMoreThanItBeganFor) {
+  PolicySnapshot snapshot = SnapshotBuilder(GiB(24))
+                                .Add({.tenant = "a", .held = GiB(3), .wanted = GiB(9), .min_useful = 16})
+                                .Turn("a", absl::Seconds(5))
+                                .Build();
+  EXPECT_EQ(SumUp(snapshot).tenants[0].need, GiB(4));
+  EXPECT_EQ(SumUp(snapshot).tenants[0].long_request, 0u);
+  snapshot.turn->need = GiB(3);
+  EXPECT_EQ(SumUp(snapshot).tenants[0].need, GiB(3));
+}
+
 }  // namespace
 }  // namespace kvbroker

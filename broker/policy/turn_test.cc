@@ -47,6 +47,23 @@ TEST(ChooseTurnTest, AHolderThatNeedsNoMoreThanItsShareGivesItsTurnUp) {
   EXPECT_EQ(Choose(snapshot), 0u);
 }
 
+TEST(ChooseTurnTest, AWholeTurnEndsWhereSomebodyWaitsForAShareAndIsFollowedByARest) {
+  PolicySnapshot snapshot = ThreeThatStarve().Turn("b", kLongestTurn).Build();
+  for (const size_t other : {0, 2}) {
+    snapshot.tenants[other].floor = GiB(8);  // they need no turn
+    snapshot.leases[other].waiting = absl::ZeroDuration();
+  }
+  EXPECT_EQ(Choose(snapshot), 1u) << "nobody waits";
+  snapshot.leases[0].waiting = absl::Seconds(3);
+  snapshot.leases[0].held = GiB(7) / MiB(64);
+  snapshot.sessions[0].charged = snapshot.tenants[0].charged = GiB(7);
+  EXPECT_EQ(Choose(snapshot), std::nullopt);
+  snapshot.turn.reset();
+  EXPECT_EQ(Choose(snapshot), 1u);
+  snapshot.tenants[1].rests = true;
+  EXPECT_EQ(Choose(snapshot), std::nullopt);
+}
+
 TEST(ChooseTurnTest, ShortWaitsAreNotStarving) {
   PolicySnapshot snapshot = ThreeThatStarve().Build();
   for (PolicySnapshot::Lease& lease : snapshot.leases) lease.waiting = kAgeingStep;

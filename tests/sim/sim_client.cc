@@ -175,7 +175,7 @@ void SimClient::Wish(Arena& arena, uint64_t slots, uint64_t min_useful) {
 
 uint64_t SimClient::WithinTarget(const Arena& arena, uint64_t slots) const {
   if (!traits_.wants_within_target || !target_.has_value()) return slots;
-  // As our own client does: each arena gets of the target what the others leave of it.
+  // Each arena gets of the target what the others leave of it.
   Bytes left = *target_;
   for (const auto& [id, other] : arenas_) {
     if (&other == &arena) break;

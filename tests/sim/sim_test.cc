@@ -39,7 +39,7 @@ void ExpectAllHold(const Simulation::Options& like, uint64_t schedules) {
 TEST(SimulationTest, WhatMustHoldHoldsInEverySchedule) { ExpectAllHold({.must_rest = false}, kSchedules); }
 
 // Open: turns between tenants of several arenas move memory without end in one schedule of a hundred.
-TEST(SimulationTest, DISABLED_AllComesToRestAndNobodyLacksWhatItIsEntitledTo) { ExpectAllHold({}, kSchedules); }
+TEST(SimulationTest, AllComesToRestAndNobodyLacksWhatItIsEntitledTo) { ExpectAllHold({}, kSchedules); }
 
 TEST(SimulationTest, TheSameSeedGivesTheSameSchedule) {
   const Simulation::Result first = Simulation({.seed = 5, .trace = true}).Run();
@@ -56,10 +56,10 @@ void ExpectHolds(const Simulation::Options& options) {
 TEST(SimulationRegressionTest, WhatIsGrantedAndNeverMadeIsNobodysWhenItsSessionEnds) { ExpectHolds({.seed = 1}); }
 TEST(SimulationRegressionTest, ARoomThatIsSettledIsNotTheNextRooms) { ExpectHolds({.seed = 1077}); }
 TEST(SimulationRegressionTest, StarvedSlotsAreNotMadeOfARoomThatIsReady) { ExpectHolds({.seed = 93}); }
-TEST(SimulationRegressionTest, DISABLED_ATurnIsNotTakenByTheTenantsOtherWants) {
+TEST(SimulationRegressionTest, ATurnIsNotTakenByTheTenantsOtherWants) {
   ExpectHolds({.seed = 412, .modest = false});
 }
-TEST(SimulationRegressionTest, DISABLED_ATurnIsNotLostByWantingWithinTheTarget) { ExpectHolds({.seed = 86}); }
+TEST(SimulationRegressionTest, ATurnIsNotLostByWantingWithinTheTarget) { ExpectHolds({.seed = 86}); }
 
 }  // namespace
 }  // namespace kvbroker::sim

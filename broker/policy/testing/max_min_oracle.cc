@@ -15,7 +15,7 @@ struct Tenant {
   int64_t need = 0;
   int64_t idle = 0;
   int tenant_class = 0;
-  bool aged = false;
+  int64_t raised = 0;
   double weight = 1;
 };
 
@@ -47,6 +47,7 @@ Tenant Read(const PolicySnapshot& snapshot, size_t i) {
   tenant.tenant_class = static_cast<int>(given.policy.tenant_class);
   tenant.weight = given.policy.weight;
   int64_t useful = 0;
+  bool aged = false;
   for (const PolicySnapshot::Lease& lease : snapshot.leases) {
     if (lease.tenant != i) continue;
     tenant.demand += Count(lease.slot * lease.wanted);
@@ -54,12 +55,21 @@ Tenant Read(const PolicySnapshot& snapshot, size_t i) {
         Count(lease.slot * lease.Least()) >
         std::min(Count(snapshot.capacity), given.policy.limit ? Count(*given.policy.limit) : no_limit);
     if (lease.wanted <= lease.held || hopeless) continue;
-    tenant.aged |= lease.waiting > absl::Seconds(2);
+    aged |= lease.waiting > absl::Seconds(2);
     if (got >= Count(lease.slot * lease.Least())) continue;
     if (lease.min_useful > 1 || active_held == 0) useful = std::max(useful, Count(lease.slot * lease.Least()));
   }
   tenant.demand = std::min(tenant.demand, limit);
   tenant.need = std::min(tenant.demand, given.floor.IsZero() ? active_held + useful : Count(given.floor));
+  if (given.floor.IsZero() && snapshot.turn.has_value() && snapshot.turn->tenant == i) {
+    tenant.need = static_cast<int64_t>(std::min<uint64_t>(snapshot.turn->need.in_bytes(), tenant.need));
+  }
+  if (given.raise.has_value()) {
+    const int64_t most = given.floor.IsZero() ? Count(given.raise->need) : tenant.need;
+    if (given.raise->age < absl::Seconds(30)) tenant.raised = std::min(tenant.demand, most);
+  } else if (aged && active_held < tenant.need && !given.rests_from_raise) {
+    tenant.raised = tenant.need;
+  }
   tenant.idle = std::min(tenant.demand, std::max<int64_t>(0, idle - std::max<int64_t>(0, active_held - tenant.demand)));
   return tenant;
 }
@@ -105,7 +115,7 @@ class Dealer {
       const auto most = [&](size_t i) {
         const Tenant& tenant = tenants_[i];
         if (tenant.tenant_class == c) return tenant.demand;
-        return tenant.tenant_class + 1 == c && tenant.aged ? tenant.need : 0;
+        return tenant.tenant_class + 1 == c ? tenant.raised : 0;
       };
       for (size_t i = 0; i < tenants_.size(); ++i) active_most_[i] = tenants_[i].demand - tenants_[i].idle;
       Deal(most, [&](size_t i) { return Price(i); });

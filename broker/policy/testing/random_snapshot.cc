@@ -28,6 +28,7 @@ class Maker {
     if (Chance(30)) {
       snapshot_.turn =
           PolicySnapshot::Turn{.tenant = Below(tenants), .age = absl::Seconds(static_cast<int64_t>(Below(40)))};
+      if (Chance(50)) snapshot_.turn->need = Size(MiB(64) * Below(512));
     }
     return std::move(snapshot_);
   }
@@ -53,6 +54,9 @@ class Maker {
     policy.guarantee_deadline = absl::Milliseconds(static_cast<int64_t>(10 + Below(2'000)));
     if (Chance(40)) tenant.floor = Size(MiB(64) * Below(256));
     tenant.last_turn = Below(4);
+    tenant.rests = Chance(10);
+    if (Chance(20)) tenant.raise = {.age = UpTo(absl::Seconds(40)), .need = Size(MiB(64) * Below(256))};
+    tenant.rests_from_raise = Chance(10);
     snapshot_.tenants.push_back(tenant);
     const uint64_t sessions = Below(4);
     for (uint64_t s = 0; s < sessions; ++s) AddSession(i);

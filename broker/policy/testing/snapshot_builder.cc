@@ -101,8 +101,17 @@ PolicySnapshot CarriedOut(const PolicySnapshot& snapshot, const PolicyPlan& plan
       if (session.id == target.session) session.target = target.max;
     }
   }
+  for (size_t i = 0; i < plan.shares.size(); ++i) {
+    std::optional<PolicySnapshot::Raise>& raise = next.tenants[i].raise;
+    if (plan.shares[i].raised.IsZero()) {
+      next.tenants[i].rests_from_raise |= raise.has_value() && raise->age >= kLongestTurn;
+      raise.reset();
+    } else if (!raise.has_value()) {
+      raise = {.need = plan.shares[i].raised};
+    }
+  }
   if (plan.turn.has_value() && (!next.turn.has_value() || next.turn->tenant != *plan.turn)) {
-    next.turn = PolicySnapshot::Turn{.tenant = *plan.turn};
+    next.turn = PolicySnapshot::Turn{.tenant = *plan.turn, .need = plan.turn_need};
   } else if (!plan.turn.has_value()) {
     next.turn.reset();
   }
