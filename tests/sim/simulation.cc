@@ -17,6 +17,9 @@ constexpr size_t kMostProcesses = 12;
 constexpr absl::Duration kUntilCalm = absl::Seconds(30);
 // Whatever is on its way has arrived by then.
 constexpr absl::Duration kSettles = absl::Seconds(5);
+// Shares are in bytes, and idle ones count less: a tenant that leaves the slot idle that crosses its share gains and loses
+// it each 2 s. Where memory that was let go of shows only after 100 ms and more, sums of the device say too little.
+constexpr uint64_t kMostSlotsAtRest = 3 * std::size(kTenants);
 // Who is owed something has it by then, where all answer.
 constexpr absl::Duration kPatience = absl::Seconds(8);
 
@@ -122,10 +125,17 @@ Simulation::Result Simulation::Run() {
   for (size_t i = 0; i < broker_.clients().size(); ++i) broker_.clients()[i]->CalmDown();
   broker_.RunFor(kUntilCalm);
   // Where tenants have their long requests in turns, memory moves now and then for ever, but not all the time.
-  for (int i = 0; i < 10 && timeline_.now() - last_change_ < kSettles; ++i) broker_.RunFor(kSettles);
-  const bool restless = timeline_.now() - last_change_ < kSettles;
-  if (restless && options_.must_rest) broker_.Fail("all is calm, and memory moves without end");
-  if (!restless) CheckCalm();
+  const auto rests = [this] { return timeline_.now() - last_change_ >= kSettles; };
+  for (int i = 0; i < 10 && !rests(); ++i) {
+    moved_slots_ = 0;
+    broker_.RunFor(kSettles);
+  }
+  if (!rests() && options_.must_rest && moved_slots_ > kMostSlotsAtRest &&
+      scenario_.broker.device.slowest_free < absl::Milliseconds(100)) {
+    broker_.Fail(absl::StrCat("all is calm, and memory moves without end: ", moved_slots_, " slots in ",
+                              absl::FormatDuration(kSettles)));
+  }
+  if (rests()) CheckCalm();
 
   for (size_t i = 0; i < broker_.clients().size(); ++i) broker_.clients()[i]->Die();
   broker_.RunFor(kUntilCalm);
@@ -191,6 +201,9 @@ void Simulation::CheckStep(const Event& event, const std::vector<Effect>& effect
     return std::holds_alternative<effect::MakeExtents>(effect) || std::holds_alternative<effect::TellTarget>(effect);
   });
   if (moves || std::holds_alternative<event::Released>(event)) last_change_ = timeline_.now();
+  for (const Effect& effect : effects) {
+    if (const auto* make = std::get_if<effect::MakeExtents>(&effect)) moved_slots_ += make->slots;
+  }
   if (effects.empty() && plans_seen_ == policy_.plans()) return;
   const BrokerReport report = broker_.Report();
 

@@ -32,7 +32,6 @@ class Simulation {
   struct Result {
     uint64_t steps = 0;
     uint64_t plans = 0;
-    bool restless = false;
     std::optional<std::string> failure;
     std::deque<std::string> last;  // where traced
   };
@@ -84,6 +83,7 @@ class Simulation {
   Bytes returned_;        // after the step before
   bool settled_ = false;  // a room was
   absl::Time last_change_;
+  uint64_t moved_slots_ = 0;
   std::optional<absl::Time> owed_since_;
 };
 
