@@ -163,10 +163,23 @@ absl::Status LinkDevice(const RuntimeDir& dir, absl::string_view device, absl::s
   return dir.Link(absl::StrCat("gpu", number));
 }
 
+constexpr Bytes kUnknownCapacity = Bytes(uint64_t{1} << 60);
+
 // What operators set is kept beside the default runtime directory's brokers, or with the one that was chosen instead.
 std::string StateDir(const BrokerConfig& config) {
   if (config.state_dir.has_value()) return *config.state_dir;
   return config.runtime_dir.has_value() ? absl::StrCat(*config.runtime_dir, "/state") : "/var/lib/kvbroker";
+}
+
+// What operators set before may be more than there is now: a smaller card, a smaller capacity. The broker serves all the
+// same, as far as memory goes.
+void WarnOfPromises(std::map<std::string, TenantPolicy> tenants, const std::map<std::string, TenantPolicy>& set,
+                    Bytes capacity) {
+  for (const auto& [name, policy] : set) tenants[name] = policy;
+  const absl::Status kept = CheckAssured(tenants, capacity);
+  if (!kept.ok())
+    LogWarning("not all promises can be kept: ", kept.message(),
+               " (kvctl tenant NAME --guarantee and --reserved change that)");
 }
 
 absl::Status Serve(const BrokerConfig& config) {
@@ -188,6 +201,7 @@ absl::Status Serve(const BrokerConfig& config) {
 
   const Bytes capacity = config.capacity.value_or(memory.total);
   KVB_ASSIGN_OR_RETURN(const auto tenants, config.TenantPolicies(capacity));
+  WarnOfPromises(tenants, store.tenants(), capacity);
   const Broker::Options options = {
       .arbiter = {.device = {.cap = config.capacity,
                              .headroom = config.headroom.value_or(DefaultHeadroom(device->info(), memory.total))},
@@ -248,7 +262,12 @@ int Main(int argc, char** argv) {
     std::cerr << "kvbrokerd: " << config.status().message() << "\n";
     return kExitUsage;
   }
-  if (flags.check) return 0;
+  if (flags.check) {
+    // The device's size is known when it is opened: without a capacity, what is written in bytes fits.
+    const absl::Status tenants = config->TenantPolicies(config->capacity.value_or(kUnknownCapacity)).status();
+    if (!tenants.ok()) std::cerr << "kvbrokerd: " << tenants.message() << "\n";
+    return tenants.ok() ? 0 : kExitUsage;
+  }
   const absl::Status served = Serve(*config);
   if (!served.ok()) {
     std::cerr << "kvbrokerd: " << served.message() << "\n";

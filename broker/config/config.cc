@@ -146,7 +146,9 @@ void Default(std::optional<T>& value, const std::optional<T>& other) {
   if (!value.has_value()) value = other;
 }
 
-absl::Status CheckSum(const std::map<std::string, TenantPolicy>& policies, Bytes capacity) {
+}  // namespace
+
+absl::Status CheckAssured(const std::map<std::string, TenantPolicy>& policies, Bytes capacity) {
   uint64_t sum = 0;  // not Bytes: a file may ask for more than there can be
   std::vector<std::string> assured;
   for (const auto& [name, policy] : policies) {
@@ -159,8 +161,6 @@ absl::Status CheckSum(const std::map<std::string, TenantPolicy>& policies, Bytes
                                                  " in all, more than the capacity, ", ToString(capacity), ": ",
                                                  absl::StrJoin(assured, ", ")));
 }
-
-}  // namespace
 
 void BrokerConfig::FillFrom(const BrokerConfig& other) {
   Default(device, other.device);
@@ -181,7 +181,7 @@ absl::StatusOr<std::map<std::string, TenantPolicy>> BrokerConfig::TenantPolicies
     if (!checked.ok()) return absl::InvalidArgumentError(absl::StrCat("tenant '", name, "': ", checked.message()));
     policies[name] = policy;
   }
-  KVB_RETURN_IF_ERROR(CheckSum(policies, capacity));
+  KVB_RETURN_IF_ERROR(CheckAssured(policies, capacity));
   return policies;
 }
 

@@ -35,6 +35,9 @@ struct BrokerConfig {
   std::optional<TenantPolicy> OtherTenants(Bytes capacity) const;
 };
 
+// INVALID_ARGUMENT: all together are assured of more than the capacity; names both, and who of how much.
+absl::Status CheckAssured(const std::map<std::string, TenantPolicy>& policies, Bytes capacity);
+
 // Reads a kvbroker.config.v1.Broker in text format. INVALID_ARGUMENT: names the file, the line and what is wrong there.
 // NOT_FOUND: no such file.
 absl::StatusOr<BrokerConfig> ReadConfig(const std::string& path);

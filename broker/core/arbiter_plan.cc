@@ -307,6 +307,12 @@ void Arbiter::NoteWaiting() {
 }
 
 void Arbiter::CarryOut(const PolicyPlan& plan) {
+  // Targets first: a session that may hold more again hears of it before it hears of the grant.
+  for (const PolicyPlan::Target& target : plan.targets) {
+    SessionRecord& session = *ledger_.FindSession(target.session);
+    if (target.max.has_value()) TakeBackUnfetched(session, *target.max);
+    Tell(session, target, plan);
+  }
   for (const PolicyPlan::Grant& grant : plan.grants) {
     Lease& lease = *ledger_.FindLease(grant.lease);
     lease.Grant(grant.slots);
@@ -318,11 +324,6 @@ void Arbiter::CarryOut(const PolicyPlan& plan) {
                            .total = lease.total_granted(),
                            .want_revision = lease.want.revision});
     StartMaking(lease, grant.slots);
-  }
-  for (const PolicyPlan::Target& target : plan.targets) {
-    SessionRecord& session = *ledger_.FindSession(target.session);
-    if (target.max.has_value()) TakeBackUnfetched(session, *target.max);
-    Tell(session, target, plan);
   }
 }
 

@@ -285,6 +285,10 @@ TEST(CommandLineTest, UnknownFlagsAndBadValuesAreUsageErrorsInOneLine) {
   TempDir dir;
   std::ofstream(dir.path() + "/bad.textproto") << "capacity: \"40GB!\"\n";
   std::ofstream(dir.path() + "/broken.textproto") << "capacity: 5\nnonsense { }\n";
+  std::ofstream(dir.path() + "/over.textproto") << "capacity: \"1GiB\"\n"
+                                                   "tenant { name: \"a\" guarantee: \"600MiB\" }\n"
+                                                   "tenant { name: \"b\" reserved: \"50%\" }\n";
+  std::ofstream(dir.path() + "/limit.textproto") << "tenant { name: \"a\" limit: \"1GiB\" reserved: \"2GiB\" }\n";
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"--nonsense", "--nonsense"},
       {"--capacity '40GB!'", "'40GB!'"},
@@ -295,6 +299,8 @@ TEST(CommandLineTest, UnknownFlagsAndBadValuesAreUsageErrorsInOneLine) {
       {"--config /nonexistent.textproto", "/nonexistent.textproto"},
       {"--config " + dir.path() + "/bad.textproto", "'40GB!'"},
       {"--config " + dir.path() + "/broken.textproto", "broken.textproto:1:"},
+      {"--config " + dir.path() + "/over.textproto", "1.09 GiB in all, more than the capacity, 1 GiB"},
+      {"--config " + dir.path() + "/limit.textproto", "tenant 'a': reserved 2 GiB is more than the limit"},
   };
   for (const auto& [arguments, named] : cases) {
     const Outcome outcome = RunBroker(arguments + " --check");
