@@ -117,7 +117,8 @@ class Planner {
     if (slots < allowed) obstacle = by_lending < by_memory ? Obstacle::kLending : MemoryObstacle(l, least);
     if (slots >= least) Grant(l, slots);
     const uint64_t left = slots >= least ? allowed - slots : allowed;
-    Keep(l, obstacle == Obstacle::kMemory && Comes(l, left) ? Times(Lease(l).slot, left) : Bytes());
+    const bool lacks_memory = obstacle == Obstacle::kMemory || obstacle == Obstacle::kReserve;
+    Keep(l, lacks_memory && Comes(l, left) ? Times(Lease(l).slot, left) : Bytes());
   }
 
   Obstacle MemoryObstacle(size_t l, uint64_t least) const {

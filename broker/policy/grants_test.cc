@@ -89,6 +89,17 @@ TEST(GrantsTest, OthersReservesStay) {
   EXPECT_EQ(grants.obstacles[0], Obstacle::kReserve);
 }
 
+// 3 GiB are there, of which 2 are reserved for c; one is on its way. For a that will do, so b gets nothing of it.
+TEST(GrantsTest, AWantThatWaitsBesideAReserveKeepsWhatThereIsAsWell) {
+  SessionSpec reserved = Want("c", 0, 0);
+  reserved.policy.reserved = GiB(2);
+  SnapshotBuilder builder(GiB(3));
+  builder.Add(Want("a", 0, 2, 2)).Add(Want("b", 0, 1)).Add(reserved);
+  const Grants grants = Plan(builder, {GiB(2), GiB(1), GiB(0)}, {.coming = GiB(1)});
+  EXPECT_THAT(grants.slots, ElementsAre(0, 0, 0));
+  EXPECT_EQ(grants.obstacles[0], Obstacle::kReserve);
+}
+
 TEST(GrantsTest, WhatCannotBeHadBackIsNotLent) {
   SessionSpec guaranteed = Want("b", 1, 1);
   guaranteed.policy.guarantee = GiB(3);

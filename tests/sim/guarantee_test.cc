@@ -92,6 +92,8 @@ TEST(GuaranteeRegressionTest, AWantThatIsRaisedDoesNotOvertakeThoseThatWaitForLo
 // Another guaranteed tenant's newer want came first, since its class is higher.
 TEST(GuaranteeRegressionTest, GuaranteesAreKeptInOrderWhateverTheClass) { ExpectKept(1705); }
 
+// What came for it was granted on slot by slot, since the memory that was there, another one's reserve, would have done.
+TEST(GuaranteeRegressionTest, WhatComesIsKeptForWhomAnothersReserveWouldDo) { ExpectKept(9540); }
 // A liar's memory was lent on, it said by and by that all of it is pinned, and nobody who was asked was late.
 TEST(GuaranteeRegressionTest, WhoPinsWhatItBorrowedIsNamed) {
   const GuaranteeSim::Result result = GuaranteeSim({.seed = 4281, .honest = false}).Run();
