@@ -163,8 +163,8 @@ class Arbiter {
   void NoteRaises(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   // How long tenants wait, and for what.
   void KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan);
-  // So much of what is assured to the tenant is due to it.
-  void KeepPromise(Tenants::Tenant& tenant, Bytes due, Bytes held);
+  // So much of what is assured to the tenant is due to it; less than `useful` more than it holds is of no use to it.
+  void KeepPromise(Tenants::Tenant& tenant, Bytes due, Bytes held, Bytes useful);
   // Who did not give back in time, and what becomes of it.
   void WatchTargets();
   void EndProcessesThatMissed(SessionRecord& session);

@@ -423,13 +423,17 @@ void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& p
   for (const PolicySnapshot::Lease& lease : snapshot.leases) granted[lease.tenant] += lease.slot * got(lease);
   // What it should hold of what is assured to it: whole slots that it wants, as far as they are of use.
   std::vector<Bytes> due;
+  std::vector<Bytes> useful(snapshot.tenants.size(), Bytes(UINT64_MAX));  // the fewest bytes that are of use to it now
   for (size_t i = 0; i < granted.size(); ++i) due.push_back(snapshot.tenants[i].Held() + granted[i]);
   for (const PolicySnapshot::Lease& lease : snapshot.leases) {
     const uint64_t held = lease.held + got(lease);
     if (lease.wanted <= held) continue;
     const Bytes left = MinusOrZero(snapshot.tenants[lease.tenant].policy.assured(), due[lease.tenant]);
     const uint64_t more = std::min(lease.wanted - held, left / lease.slot);
-    if (more >= (held > lease.held ? 1 : lease.Least())) due[lease.tenant] += lease.slot * more;
+    const uint64_t least = held > lease.held ? 1 : lease.Least();
+    if (more < least) continue;
+    due[lease.tenant] += lease.slot * more;
+    useful[lease.tenant] = std::min(useful[lease.tenant], lease.slot * least);
   }
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     const PolicySnapshot::Tenant& row = snapshot.tenants[i];
@@ -438,17 +442,17 @@ void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& p
     const Bytes wanted = i < plan.shares.size() ? plan.shares[i].wanted : Bytes();
     tenant.waits.Set(held < wanted, now_);
     tenant.starves.Set(held < std::min(wanted, row.floor), now_);
-    KeepPromise(tenant, due[i], held);
+    KeepPromise(tenant, due[i], held, useful[i]);
     tenant.peak = std::max(tenant.peak, row.charged + granted[i]);
   }
 }
 
-void Arbiter::KeepPromise(Tenants::Tenant& tenant, Bytes due, Bytes held) {
+void Arbiter::KeepPromise(Tenants::Tenant& tenant, Bytes due, Bytes held, Bytes useful) {
   tenant.assured.Set(held < due, now_);
   tenant.due.Set(due, held, now_);
   const absl::Duration deadline = tenant.policy.guarantee_deadline;
   const Bytes overdue = tenant.due.DueThroughout(deadline, now_);
-  const bool was_missed = std::exchange(tenant.assured_missed, held < overdue);
+  const bool was_missed = std::exchange(tenant.assured_missed, MinusOrZero(overdue, held) >= useful);
   if (was_missed || !tenant.assured_missed) return;
   ++tenant.assured_misses;
   Warn(absl::StrCat("guarantee missed tenant=", tenant.name, " held=", held.in_bytes(), " due=", overdue.in_bytes(),

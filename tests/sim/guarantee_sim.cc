@@ -200,7 +200,8 @@ void GuaranteeSim::CheckDue() {
     if (due.levels.front().first > now - tenant.policy.guarantee_deadline) continue;
     const auto least = std::min_element(due.levels.begin(), due.levels.end(),
                                         [](const auto& a, const auto& b) { return a.second < b.second; });
-    const bool missed = lease.slot * held < least->second;
+    const bool missed =
+        lease.slot * (held + std::max<uint64_t>(1, held > lease.held ? 1 : lease.Least())) <= least->second;
     if (missed && !due.missed) {
       ++result_.misses;
       if (options_.honest && options_.strict) {

@@ -66,7 +66,7 @@ class GuaranteeSim {
   };
 
   // A guarantee is missed when a tenant has less than the least that it should have had at every moment of the last
-  // deadline: whole slots within its want and its guarantee, as far as they are of use.
+  // deadline: whole slots within its want and its guarantee, as far as they are of use, now too.
   void CheckDue();
   void CheckStep(const Event& event, const std::vector<Effect>& effects);
   void CheckMiss(const std::string& note);

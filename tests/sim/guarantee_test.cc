@@ -94,6 +94,8 @@ TEST(GuaranteeRegressionTest, GuaranteesAreKeptInOrderWhateverTheClass) { Expect
 
 // What came for it was granted on slot by slot, since the memory that was there, another one's reserve, would have done.
 TEST(GuaranteeRegressionTest, WhatComesIsKeptForWhomAnothersReserveWouldDo) { ExpectKept(9540); }
+// While it waited for one more slot it came to want three at once.
+TEST(GuaranteeRegressionTest, WhatIsOfNoUseAnyMoreIsNotDue) { ExpectKept(1868); }
 // A liar's memory was lent on, it said by and by that all of it is pinned, and nobody who was asked was late.
 TEST(GuaranteeRegressionTest, WhoPinsWhatItBorrowedIsNamed) {
   const GuaranteeSim::Result result = GuaranteeSim({.seed = 4281, .honest = false}).Run();
