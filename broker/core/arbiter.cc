@@ -213,6 +213,7 @@ void Arbiter::Drain(SessionRecord& session, absl::string_view why) {
   KVB_CHECK(Transition(session.state, SessionState::kDraining).ok(), "a session drains once");
   plan_is_due_ = true;
   rooms_.Remove(session.id);
+  if (rooms_.NeedsLook()) Emit(effect::SampleDevice{});
   const Bytes charged = ledger_.ChargedTo(session);
   session.ended_with = charged;
   for (const auto& [arena, id] : session.leases) Abandon(*ledger_.FindLease(id));
@@ -496,6 +497,8 @@ void Arbiter::On(const event::DeviceSample& sample) {
   plan_is_due_ = time_matters_ || sample.total != device_.total() || sample.free != device_.free() ||
                  now_ - planned_ >= options_.quiet_interval;
   device_.Sample(sample.total, sample.free, now_, ledger_.Books());
+  rooms_.Looked();
+  if (rooms_.NeedsLook()) Emit(effect::SampleDevice{});
   CreditReturned();
   RetryStarved();
 }

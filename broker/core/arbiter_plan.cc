@@ -14,6 +14,10 @@ namespace {
 // repeats may be late. (Each second, 64 quiet sessions would cost more than all else that a quiet broker does.)
 constexpr absl::Duration kReportCounts = absl::Seconds(12);
 
+// While clients give back, programs outside seem to use less than they do: a process that dies with much memory mapped
+// frees it over some two seconds before it shows as ended.
+constexpr absl::Duration kOthersLately = absl::Seconds(3);
+
 // From SIGTERM to SIGKILL, where a tenant's policy ends processes that miss a target.
 constexpr absl::Duration kMercy = absl::Seconds(5);
 
@@ -90,6 +94,7 @@ void Arbiter::On(const event::ExternalSettled& settled) {
   Inform(absl::StrCat("room settled ", Describe(*session), " bytes=", room->bytes.in_bytes(),
                       " taken=", taken.in_bytes()));
   rooms_.Settle(session->id, taken);
+  if (rooms_.NeedsLook()) Emit(effect::SampleDevice{});
   // Nobody has more than the device, however often it settles.
   session->external = std::min(session->external + taken, device_.total());
   plan_is_due_ = true;
@@ -150,7 +155,9 @@ void Arbiter::On(const event::SetTenant& set) {
 // ---------------------------------------------------------------- what the policy sees
 
 Rooms::Device Arbiter::RoomDevice(const DeviceView::Books& books) const {
-  return {.free = device_.Unlent(books), .others = device_.others_lately()};
+  return {.free = device_.Unlent(books),
+          .others = device_.OthersSince(rooms_.FilledSince()),
+          .others_before = device_.OthersSince(now_ - kOthersLately)};
 }
 
 Bytes Arbiter::HeldBy(const SessionRecord& session) const {

@@ -63,6 +63,13 @@ Bytes DeviceView::Overdrawn(const Books& books) const {
   return sampled_ ? MinusOrZero(options_.headroom + (books.charged - books.present), free_) : Bytes();
 }
 
+Bytes DeviceView::OthersSince(absl::Time then) const {
+  for (const Seen& seen : others_) {
+    if (seen.until > then) return seen.bytes;
+  }
+  return others_now_;
+}
+
 DeviceView::Returned DeviceView::SeenReturned(const Books& books) const {
   if (!sampled_) return {};
   const Bytes others = others_.front().bytes;

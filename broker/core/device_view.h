@@ -65,8 +65,8 @@ class DeviceView {
   Bytes total() const { return total_; }
   Bytes free() const { return free_; }
   Bytes used_by_others() const { return others_now_; }
-  // The most that they surely used in the last 10 s.
-  Bytes others_lately() const { return others_.empty() ? Bytes() : others_.front().bytes; }
+  // The most that they surely used at any moment since then, as far as the last 10 s tell.
+  Bytes OthersSince(absl::Time then) const;
   const Options& options() const { return options_; }
 
  private:

@@ -63,6 +63,17 @@ TEST_F(DeviceViewTest, WhatWasMadeSinceTheLookIsTakenOff) {
   EXPECT_EQ(view_.free(), Bytes());
 }
 
+TEST_F(DeviceViewTest, KnowsTheMostThatOthersUsedSince) {
+  Sample(MiB(60), absl::Seconds(1));
+  Sample(MiB(90), absl::Seconds(2));
+  Sample(MiB(80), absl::Seconds(3));
+  Sample(MiB(95), absl::Seconds(4));
+  EXPECT_EQ(view_.OthersSince(absl::InfinitePast()), MiB(40));
+  EXPECT_EQ(view_.OthersSince(kStart + absl::Milliseconds(1900)), MiB(40)) << "until the next look";
+  EXPECT_EQ(view_.OthersSince(kStart + absl::Seconds(2)), MiB(20));
+  EXPECT_EQ(view_.OthersSince(kStart + absl::Seconds(4)), MiB(5));
+}
+
 TEST_F(DeviceViewTest, WhatIsGivenBackIsNotFreeBeforeALookShowsIt) {
   Take(MiB(40));
   Sample(MiB(60));

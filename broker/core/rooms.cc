@@ -36,12 +36,28 @@ const Room* Rooms::Find(SessionId session) const {
 void Rooms::Settle(SessionId session, Bytes used) {
   for (Room& room : rooms_) {
     if (room.session != session) continue;
+    LetGoOf(room);
     room.state = RoomState::kSettled;
     room.used = used;
   }
 }
 
+// What it took may not show yet. The next look may have begun before, the one after it shows it.
+void Rooms::LetGoOf(const Room& room) {
+  if (room.state == RoomState::kReady) looks_needed_ = 2;
+}
+
+void Rooms::Looked() { looks_needed_ = std::max(0, looks_needed_ - 1); }
+
+absl::Time Rooms::FilledSince() const {
+  for (auto room = rooms_.rbegin(); room != rooms_.rend(); ++room) {
+    if (room->state == RoomState::kReady) return room->ready;
+  }
+  return absl::InfinitePast();
+}
+
 void Rooms::Remove(SessionId session) {
+  if (const Room* room = Find(session)) LetGoOf(*room);
   rooms_.erase(std::remove_if(rooms_.begin(), rooms_.end(), [&](const Room& r) { return r.session == session; }),
                rooms_.end());
 }
@@ -55,7 +71,9 @@ std::optional<Room> Rooms::Update(const Device& device, absl::Time now) {
   }
   for (Room& room : rooms_) {
     const bool over = room.ttl > absl::ZeroDuration() && now - room.ready >= room.ttl;
-    if (room.state == RoomState::kReady && over) room.state = RoomState::kSettled;
+    if (room.state != RoomState::kReady || !over) continue;
+    LetGoOf(room);
+    room.state = RoomState::kSettled;
   }
   for (Room& room : rooms_) {
     if (room.state == RoomState::kSettled) continue;
@@ -65,10 +83,10 @@ std::optional<Room> Rooms::Update(const Device& device, absl::Time now) {
   }
   for (Room& room : rooms_) {
     if (room.state != RoomState::kMaking) continue;
-    if (!Short(device).IsZero()) return std::nullopt;
+    if (NeedsLook() || !Short(device).IsZero()) return std::nullopt;
     room.state = RoomState::kReady;
     room.ready = now;
-    room.others_before = device.others;
+    room.others_before = device.others_before;
     return room;
   }
   return std::nullopt;

@@ -42,8 +42,9 @@ class Rooms {
  public:
   // What the device shows now.
   struct Device {
-    Bytes free;    // of the broker's to give: headroom and what is granted and not made are taken off
-    Bytes others;  // used by programs outside
+    Bytes free;           // of the broker's to give: headroom and what is granted and not made are taken off
+    Bytes others;         // used by programs outside at the most, since FilledSince()
+    Bytes others_before;  // the same lately: where a room becomes ready, all of it counts as there before
   };
 
   // A room that nearly is full, or had so long to be, does not keep the next one waiting.
@@ -55,6 +56,13 @@ class Rooms {
   void Settle(SessionId session, Bytes used);
   void Remove(SessionId session);
 
+  // The device has been looked at.
+  void Looked();
+  // What a room took that is gone now has not been seen yet: another look is needed before the next one is ready.
+  bool NeedsLook() const { return looks_needed_ > 0; }
+
+  // When the room that is being filled became ready; infinite past: there is none.
+  absl::Time FilledSince() const;
   // Brings all up to date; returns the room that became ready, for which the client waits.
   std::optional<Room> Update(const Device& device, absl::Time now);
   void Extend(absl::Duration gap);
@@ -69,7 +77,10 @@ class Rooms {
  private:
   static Bytes Unfilled(const Room& room) { return MinusOrZero(room.bytes, room.used); }
 
+  void LetGoOf(const Room& room);
+
   std::deque<Room> rooms_;
+  int looks_needed_ = 0;
 };
 
 }  // namespace kvbroker

@@ -11,7 +11,8 @@ constexpr SessionId kB(2);
 class RoomsTest : public ::testing::Test {
  protected:
   std::optional<Room> Update(Bytes free, Bytes others) {
-    device_ = {.free = free, .others = others};
+    device_ = {.free = free, .others = others, .others_before = others};
+    rooms_.Looked();
     return rooms_.Update(device_, now_);
   }
   void Add(SessionId session, Bytes bytes, absl::Duration ttl = absl::ZeroDuration()) {
@@ -82,6 +83,27 @@ TEST_F(RoomsTest, SettledHoldsNothingBack) {
   rooms_.Settle(kA, MiB(12));
   EXPECT_EQ(rooms_.HeldBack(device_), Bytes());
   EXPECT_EQ(rooms_.Find(kA)->used, MiB(12));
+}
+
+TEST_F(RoomsTest, TheNextOneIsReadyWhenWhatTheLastOneTookHasBeenSeen) {
+  Add(kA, MiB(20));
+  Add(kB, MiB(10));
+  EXPECT_EQ(Update(MiB(40), MiB(0))->session, kA);
+  rooms_.Settle(kA, MiB(12));
+  EXPECT_TRUE(rooms_.NeedsLook());
+  EXPECT_FALSE(Update(MiB(40), MiB(0)).has_value()) << "this look may be older";
+  EXPECT_EQ(Update(MiB(28), MiB(12))->session, kB);
+  Update(MiB(26), MiB(14));
+  EXPECT_EQ(rooms_.Find(kB)->used, MiB(2));
+}
+
+TEST_F(RoomsTest, WhatOthersUsedLatelyIsNotTheRooms) {
+  Add(kA, MiB(20));
+  device_ = {.free = MiB(25), .others = MiB(3), .others_before = MiB(9)};
+  ASSERT_TRUE(rooms_.Update(device_, now_).has_value());
+  EXPECT_EQ(rooms_.FilledSince(), now_);
+  Update(MiB(13), MiB(15));
+  EXPECT_EQ(rooms_.Find(kA)->used, MiB(6));
 }
 
 TEST_F(RoomsTest, TheTimeToLiveRunsFromReady) {

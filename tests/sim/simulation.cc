@@ -213,8 +213,6 @@ void Simulation::CheckStep(const Event& event, const std::vector<Effect>& effect
   if (report.charged + broker_.device().others_shrank() + report.counters.written_off < broker_.device().issued()) {
     broker_.Fail(absl::StrCat("charged ", ToString(report.charged), " and out ", ToString(broker_.device().issued())));
   }
-  // What was taken of a room that is settled shows at the next look, and is mistaken for the next room's.
-  settled_ = settled_ || std::holds_alternative<event::ExternalSettled>(event);
   CheckGranted(report, effects);
   CheckHoldings(report);
   CheckRooms(report, effects);
@@ -266,7 +264,7 @@ void Simulation::CheckRooms(const BrokerReport& report, const std::vector<Effect
     const SimClient& client = broker_.ClientOf(row.room.session);
     // Where nothing else comes and goes beside the broker, the device shows the room's own bytes alone.
     const bool is_its = client.honest() && client.room().has_value() && client.room()->request == row.room.request;
-    if (!scenario_.outsiders && is_its && !settled_ && broker_.device().others_shrank().IsZero() &&
+    if (!scenario_.outsiders && is_its && broker_.device().others_shrank().IsZero() &&
         broker_.device().others_grew() == client.room()->taken) {
       used = std::min(used, client.room()->taken);
     }

@@ -78,10 +78,9 @@ class Simulation {
   SimBroker broker_;
   bool calm_ = false;
   uint64_t plans_seen_ = 0;
-  Bytes deficit_;         // of the reserves, after the newest plan
-  Bytes others_grew_;     // at the look before
-  Bytes returned_;        // after the step before
-  bool settled_ = false;  // a room was
+  Bytes deficit_;      // of the reserves, after the newest plan
+  Bytes others_grew_;  // at the look before
+  Bytes returned_;     // after the step before
   absl::Time last_change_;
   uint64_t moved_slots_ = 0;
   std::optional<absl::Time> owed_since_;
