@@ -169,9 +169,9 @@ class Arbiter {
   void WatchTargets();
   void EndProcessesThatMissed(SessionRecord& session);
   // Whose fault it is that memory did not come since then, as far as is known: "session=3 tenant=b pid=7 (active, holds
-  // 2 GiB, asked 1.2s ago to hold 1 GiB)". Who is lost or has ended, and what it held came back since then or has not yet;
-  // who is late with an answer; programs outside; if it is none of these, who borrowed memory and reports by now that it cannot give
-  // it back.
+  // 2 GiB, asked 1.2s ago to hold 1 GiB)". Who is lost or has ended, and what it held came back since then or has not
+  // yet; who is late with an answer; programs outside. If it is none of these, who borrowed memory and reports by now
+  // that it cannot give it back.
   std::string Culprits(absl::Time since) const;
   std::vector<std::string> WhoPinsBorrowedMemory() const;
   // Whether it missed a deadline since then, or took longer to answer than it says.
@@ -198,8 +198,8 @@ class Arbiter {
   Ledger ledger_;
   Tenants tenants_;
   BrokerCounters counters_;
-  std::deque<std::pair<std::string, absl::Time>>
-      ended_;  // the newest sessions that ended with memory, and when it was back
+  // The newest sessions that ended with memory, and when it was back.
+  std::deque<std::pair<std::string, absl::Time>> ended_;
   uint64_t next_session_ = 1;
   uint64_t next_wait_ = 1;
   absl::Duration sample_backoff_;

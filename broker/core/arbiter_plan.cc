@@ -575,6 +575,7 @@ void Arbiter::ExtendDeadlines(absl::Duration gap) {
     tenant.no_raise_before += gap;
     if (tenant.raised.has_value()) tenant.raised->first += gap;
   }
+  for (auto& [name, ended] : ended_) ended += gap;
   rooms_.Extend(gap);
   if (turn_.has_value()) turn_->since += gap;
 }

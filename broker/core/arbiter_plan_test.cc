@@ -305,6 +305,39 @@ TEST_F(ArbiterPlanTest, AGuaranteeThatComesLateIsCountedAndNamesWhoHoldsItUp) {
   EXPECT_GT(TenantRow("b").assured_waited, absl::Milliseconds(500));
 }
 
+TEST_F(ArbiterPlanTest, AMissNamesWhoHasEndedAndElseWhoPinsWhatItBorrowed) {
+  const auto wait_for_a_miss = [this](SessionId waits, uint64_t slots) {
+    Want(waits, slots);
+    std::string missed;
+    for (int i = 0; i < 5; ++i) {
+      for (const std::string& warning : Warnings(LookAt(absl::Milliseconds(100)))) missed += warning;
+    }
+    return missed;
+  };
+  Activate(session_, lease_, 10);
+  Step(event::HoldingReport{.session = session_, .arena = kArena, .holding = {.pinned = MiB(6)}});
+  Step(
+      event::SetTenant{.tenant = "b", .policy = {.guarantee = MiB(40), .guarantee_deadline = absl::Milliseconds(200)}});
+  free_ = Bytes();
+  Look();
+  const SessionId waits = Open("b", 2);
+  OpenArena(waits);
+  EXPECT_THAT(wait_for_a_miss(waits, 10),
+              HasSubstr("session=1 tenant=a pid=1 (pins 6 MiB; its tenant holds 20 MiB more than is assured to it)"));
+
+  Want(waits, 0);
+  LookAt(absl::Seconds(1));
+  Want(waits, 20);
+  LookAt(absl::Milliseconds(150));
+  Step(event::ProcessEnded{.session = session_});
+  free_ = MiB(20);
+  std::string missed;
+  for (int i = 0; i < 3; ++i) {
+    for (const std::string& warning : Warnings(LookAt(absl::Milliseconds(40)))) missed += warning;
+  }
+  EXPECT_THAT(missed, HasSubstr("session=1 tenant=a pid=1 (ended"));
+}
+
 // ---------------------------------------------------------------- operators
 
 TEST_F(ArbiterPlanTest, ALimitBelowTheFloorNeedsForce) {
