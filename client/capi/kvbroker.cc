@@ -25,6 +25,7 @@
 #include "client/arena/arena.h"
 #include "client/arena/fork_guard.h"
 #include "client/arena/holding_report.h"
+#include "client/capi/dlpack.h"
 #include "client/capi/sized_struct.h"
 #include "client/session/session.h"
 #include "common/base/bytes.h"
@@ -59,6 +60,7 @@ struct kvb_arena {
   kvb_session& session;  // Not owned; must outlive this.
   const std::unique_ptr<kvbroker::Arena> arena;
   const uint64_t id;
+  const kvbroker::TensorCount tensors = std::make_shared<std::atomic<uint64_t>>(0);
 
   kvb_arena(kvb_session& of, std::unique_ptr<kvbroker::Arena> made, uint64_t number)
       : session(of), arena(std::move(made)), id(number) {
@@ -442,6 +444,10 @@ kvb_status kvb_arena_destroy(kvb_arena* arena) {
   return Run([&]() -> absl::Status {
     KVB_RETURN_IF_ERROR(CheckHandle(arena));
     kvb_session& session = arena->session;
+    // In a forked child nothing is unmapped.
+    if (const uint64_t tensors = *arena->tensors; tensors > 0 && session.guard.Check().ok()) {
+      return absl::FailedPreconditionError(absl::StrCat("tensors of the arena that are not deleted yet: ", tensors));
+    }
     delete arena;
     --session.arenas;  // last: from here on the session may be closed
     return absl::OkStatus();
@@ -461,6 +467,23 @@ void* kvb_arena_base(const kvb_arena* arena, uint32_t plane) {
 uint64_t kvb_arena_extent_bytes(const kvb_arena* arena, uint32_t plane) {
   if (Run([&] { return CheckPlane(arena, plane); }) != KVB_OK) return 0;
   return arena->arena->extent_bytes(plane).in_bytes();
+}
+
+kvb_status kvb_arena_dlpack(kvb_arena* arena, uint32_t plane, struct DLManagedTensor** tensor) {
+  return Run([&]() -> absl::Status {
+    KVB_RETURN_IF_ERROR(CheckOutput(tensor, "tensor"));
+    *tensor = nullptr;
+    KVB_RETURN_IF_ERROR(CheckPlane(arena, plane));
+    KVB_RETURN_IF_ERROR(CheckLive(arena));
+    const kvbroker::Session::Info info = arena->session.session->info();
+    const bool on_gpu = info.device_kind == "cuda";
+    *tensor = kvbroker::MakeTensor(
+        reinterpret_cast<void*>(arena->arena->base(plane)),
+        arena->arena->extent_bytes(plane).in_bytes() * arena->arena->slots(),
+        {.device_type = on_gpu ? kvbroker::kDlCuda : kvbroker::kDlCpu, .device_id = on_gpu ? info.device_ordinal : 0},
+        arena->tensors);
+    return absl::OkStatus();
+  });
 }
 
 kvb_status kvb_arena_want(kvb_arena* arena, uint64_t slots, uint64_t min_useful, uint32_t urgency) {

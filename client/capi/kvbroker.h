@@ -55,8 +55,9 @@ extern "C" {
  *      them, check their arguments and return KVB_UNIMPLEMENTED. The urgency of
  *      kvb_arena_want() is told to the broker, which treats all alike in this release.
  *      kvb_session_config.progress_floor_bytes; target_within_ms and eviction_age_ms of struct kvb_session_info;
- *      within_ms, eviction_age_ms and urgent of kvb_event. kvb_arena_wait() tells of wants that can never be met */
-#define KVB_ABI 2u
+ *      within_ms, eviction_age_ms and urgent of kvb_event. kvb_arena_wait() tells of wants that can never be met
+ *   3  kvb_arena_dlpack() */
+#define KVB_ABI 3u
 
 /* "This has no bound", where a number of bytes is told. */
 #define KVB_NO_BOUND UINT64_MAX
@@ -262,7 +263,9 @@ typedef struct kvb_arena_config {
 kvb_status kvb_arena_create(kvb_session* session, const kvb_arena_config* config, kvb_arena** arena);
 
 /* Unmaps everything, takes leave of the broker, frees the addresses and the arena. Waits for the unmapping, about 20 us
- * an extent. No work of the device may still use a slot. */
+ * an extent. No work of the device may still use a slot.
+ *
+ *   KVB_FAILED_PRECONDITION  tensors of kvb_arena_dlpack() are left; the arena stays as it is */
 kvb_status kvb_arena_destroy(kvb_arena* arena);
 
 /* Names the arena in events; unique in its session, never 0. 0 where the arena is no open handle. */
@@ -274,6 +277,17 @@ void* kvb_arena_base(const kvb_arena* arena, uint32_t plane);
 
 /* What one slot takes in a plane, bytes: the pitch from slot to slot. 0 where there is no such arena or plane. */
 uint64_t kvb_arena_extent_bytes(const kvb_arena* arena, uint32_t plane);
+
+/* A plane as a tensor that other libraries can use, in memory that is the arena's still: DLPack's DLManagedTensor (that
+ * without a version), of uint8, one dimension, slots * extent_bytes long, on the device of the session: kDLCUDA with the
+ * number that CUDA gives it in this process, or kDLCPU on the host device. Touching a slot that is not backed stays fatal:
+ * whoever has the tensor must not read or fill the whole of it. The arena cannot be destroyed until the deleters of all its
+ * tensors were called; these may be called from any thread, and after the program's main() has returned. *tensor is to be
+ * ended by its deleter. On an error *tensor is set to NULL. Since revision 3.
+ *
+ *   KVB_INVALID_ARGUMENT  no such plane */
+struct DLManagedTensor;
+kvb_status kvb_arena_dlpack(kvb_arena* arena, uint32_t plane, struct DLManagedTensor** tensor);
 
 /* How much a want matters. */
 enum kvb_urgency {

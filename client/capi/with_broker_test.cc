@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "client/capi/dlpack.h"
 #include "client/capi/kvbroker.h"
 #include "gtest/gtest.h"
 #include "tests/testing/broker_process.h"
@@ -73,6 +74,37 @@ class WithBrokerTest : public ::testing::Test {
   std::unique_ptr<BrokerProcess> broker_;
   kvb_session* session_ = nullptr;
 };
+
+TEST_F(WithBrokerTest, ATensorIsAPlanesMemoryAndKeepsTheArena) {
+  kvb_arena* arena = CreateArena();
+  Grow(arena, 1);
+  uint64_t slot = 0;
+  ASSERT_OK(kvb_arena_take(arena, &slot));
+  DLManagedTensor* tensor = nullptr;
+  EXPECT_EQ(kvb_arena_dlpack(arena, 2, &tensor), KVB_INVALID_ARGUMENT);
+  EXPECT_EQ(tensor, nullptr);
+  ASSERT_OK(kvb_arena_dlpack(arena, 1, &tensor));
+  DLManagedTensor* another = nullptr;
+  ASSERT_OK(kvb_arena_dlpack(arena, 1, &another));
+
+  const DLTensor& plane = tensor->dl_tensor;
+  EXPECT_EQ(plane.data, kvb_arena_base(arena, 1));
+  EXPECT_EQ(plane.device.device_type, kvbroker::kDlCpu);
+  EXPECT_EQ(plane.device.device_id, 0);
+  EXPECT_EQ(plane.ndim, 1);
+  EXPECT_EQ(plane.shape[0], static_cast<int64_t>(10 * 4 * kMiB));
+  EXPECT_EQ(plane.strides[0], 1);
+  EXPECT_EQ(plane.byte_offset, 0u);
+  EXPECT_TRUE(plane.dtype.code == 1 && plane.dtype.bits == 8 && plane.dtype.lanes == 1) << "uint8";
+  static_cast<char*>(plane.data)[slot * 4 * kMiB + 7] = 'x';
+  EXPECT_EQ(static_cast<char*>(another->dl_tensor.data)[slot * 4 * kMiB + 7], 'x');
+
+  EXPECT_EQ(kvb_arena_destroy(arena), KVB_FAILED_PRECONDITION);
+  EXPECT_STREQ(kvb_last_error(), "tensors of the arena that are not deleted yet: 2");
+  another->deleter(another);
+  tensor->deleter(tensor);
+  EXPECT_OK(kvb_arena_destroy(arena));
+}
 
 TEST_F(WithBrokerTest, ASessionKnowsItsBroker) {
   struct kvb_session_info info = {.size = sizeof(info)};

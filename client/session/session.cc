@@ -147,7 +147,10 @@ Session::Info Session::info() const {
   Info info;
   if (impl_->device != nullptr) {
     const DeviceInfo& device = impl_->device->info();
-    info = {.device_uuid = device.uuid, .device_kind = device.kind, .granularity = device.granularity};
+    info = {.device_uuid = device.uuid,
+            .device_kind = device.kind,
+            .device_ordinal = device.ordinal,
+            .granularity = device.granularity};
   }
   if (impl_->guard.forked()) return info;
   const SessionWorker::State state = impl_->worker->state();

@@ -58,6 +58,7 @@ class Session {
     bool connected = false;
     std::string device_uuid;
     std::string device_kind;
+    int device_ordinal = 0;  // among the GPUs that this process sees, as CUDA counts them
     Bytes granularity;
     Bytes capacity;               // the broker's, when the session was opened
     std::optional<Bytes> limit;   // the tenant's, when the session was opened

@@ -18,6 +18,7 @@ struct DeviceInfo {
   std::string uuid;   // "GPU-…" as nvidia-smi writes it, or "HOST-<name>"
   std::string name;   // for people: "NVIDIA H100 80GB HBM3"
   Bytes granularity;  // extents are multiples of this
+  int ordinal = 0;    // of a GPU: its number among those that this process sees, as CUDA counts them
 };
 
 // The device's memory at one moment.

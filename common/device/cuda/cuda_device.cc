@@ -98,7 +98,8 @@ absl::StatusOr<DeviceInfo> Describe(const DriverApi& api, CUdevice device) {
   KVB_RETURN_IF_ERROR(
       CudaStatus(api.mem_get_allocation_granularity(&granularity, &properties, CU_MEM_ALLOC_GRANULARITY_MINIMUM),
                  "cuMemGetAllocationGranularity"));
-  return DeviceInfo{.kind = "cuda", .uuid = std::move(uuid), .name = name, .granularity = Bytes(granularity)};
+  return DeviceInfo{
+      .kind = "cuda", .uuid = std::move(uuid), .name = name, .granularity = Bytes(granularity), .ordinal = device};
 }
 
 absl::Status CheckIsOfTheDriver(int fd) {
