@@ -104,6 +104,7 @@ TEST_F(WithBrokerTest, ATensorIsAPlanesMemoryAndKeepsTheArena) {
   another->deleter(another);
   tensor->deleter(tensor);
   EXPECT_OK(kvb_arena_destroy(arena));
+  EXPECT_OK(kvb_session_close(session_));
 }
 
 TEST_F(WithBrokerTest, ASessionKnowsItsBroker) {
