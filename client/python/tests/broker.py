@@ -1,4 +1,4 @@
-"""A real broker on the host device, for tests."""
+"""A real broker for tests."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import time
 class Broker:
     """Runs in a directory of its own, and ends with `stop()`."""
 
-    def __init__(self, program: str, *arguments: str) -> None:
+    def __init__(self, program: str, *arguments: str, device: str = "host") -> None:
         self._dir = tempfile.TemporaryDirectory(prefix="kvb", dir="/tmp")  # a short name: sockets are made in it
         self.runtime_dir = self._dir.name
-        self._program, self._arguments = program, arguments
+        self._program, self._arguments = program, ["--device", device, *arguments]
         self._start()
 
     def _start(self) -> None:
         log = pathlib.Path(self.runtime_dir) / "broker.log"
         with log.open("w") as output:
             self._process = subprocess.Popen(
-                [self._program, "--device", "host", "--runtime-dir", self.runtime_dir, *self._arguments],
+                [self._program, "--runtime-dir", self.runtime_dir, *self._arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
