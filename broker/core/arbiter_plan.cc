@@ -495,8 +495,7 @@ std::string Arbiter::Culprits(absl::Time since) const {
 std::vector<std::string> Arbiter::WhoPinsBorrowedMemory() const {
   std::vector<std::string> sessions;
   for (const auto& [id, session] : ledger_.sessions()) {
-    Bytes pinned;
-    for (const auto& [arena, lease] : session.leases) pinned += ledger_.leases().at(lease).holding.pinned;
+    const Bytes pinned = ledger_.HoldingOf(session).pinned;
     const Bytes borrowed =
         MinusOrZero(ledger_.ChargedToTenant(session.tenant), tenants_.all().at(session.tenant).policy.assured());
     if (pinned.IsZero() || borrowed.IsZero()) continue;
@@ -508,10 +507,7 @@ std::vector<std::string> Arbiter::WhoPinsBorrowedMemory() const {
 
 bool Arbiter::IsLate(const SessionRecord& session, absl::Time since) const {
   if (session.target.WasLateSince(since)) return true;
-  absl::Duration claimed;
-  for (const auto& [arena, id] : session.leases) {
-    claimed = std::max(claimed, ledger_.leases().at(id).holding.response);
-  }
+  const absl::Duration claimed = ledger_.HoldingOf(session).response;
   return claimed > absl::ZeroDuration() && session.target.UnansweredFor(since, now_) > claimed + kOnTheWay;
 }
 

@@ -61,8 +61,8 @@ BrokerReport Arbiter::Report(absl::Time now) const {
       row.in_flight += lease.slot_bytes() * (counts.starved + counts.making + counts.made + counts.sent);
       row.returned += lease.slot_bytes() * (counts.returned + counts.unwanted);
       row.wanted += lease.slot_bytes() * std::max(lease.want.slots, counts.held());
-      row.holding += lease.holding;
     }
+    row.holding = ledger_.HoldingOf(session);
     BrokerReport::Tenant& tenant = report.tenants[tenant_index.at(session.tenant)];
     ++tenant.sessions;
     tenant.external += session.external;

@@ -79,6 +79,12 @@ void Ledger::Add(const Lease& lease, DeviceView::Books& books) {
   books.returned += lease.slot_bytes() * lease.counts().returned;
 }
 
+Holding Ledger::HoldingOf(const SessionRecord& session) const {
+  Holding sum;
+  for (const auto& [arena, id] : session.leases) sum += leases_.at(id).holding;
+  return sum;
+}
+
 Bytes Ledger::ChargedToTenant(const std::string& tenant) const {
   Bytes charged;
   for (const auto& [id, session] : sessions_) {

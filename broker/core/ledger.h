@@ -102,6 +102,8 @@ class Ledger {
   DeviceView::Books Books() const;
   DeviceView::Books BooksOf(const SessionRecord& session) const;
   Bytes ChargedTo(const SessionRecord& session) const { return BooksOf(session).charged; }
+  // What its arenas hold together, as reported.
+  Holding HoldingOf(const SessionRecord& session) const;
   Bytes ChargedToTenant(const std::string& tenant) const;
 
   // Notes that slots of a lease were let go of.

@@ -141,11 +141,13 @@ Situation SumUp(const PolicySnapshot& snapshot) {
   situation.sessions.reserve(snapshot.sessions.size());
   std::vector<Bytes> held(snapshot.tenants.size());
   std::vector<Bytes> idle(snapshot.tenants.size());
+  std::vector<Bytes> pinned(snapshot.tenants.size());
   for (const PolicySnapshot::Session& session : snapshot.sessions) {
     situation.sessions.push_back(StateOf(session));
-    held[session.tenant] = Plus(held[session.tenant], situation.sessions.back().held);
-    // What it was just granted is spare because it had no time yet to use it, once it is reported.
     const SessionState& state = situation.sessions.back();
+    held[session.tenant] = Plus(held[session.tenant], state.held);
+    pinned[session.tenant] = Plus(pinned[session.tenant], state.pinned);
+    // What it was just granted is spare because it had no time yet to use it, once it is reported.
     const Bytes just_granted = MinusOrZero(session.protected_bytes, state.unreported);
     const Bytes unused = MinusOrZero(state.Idle(), just_granted);
     idle[session.tenant] = Plus(idle[session.tenant], unused);
@@ -153,14 +155,11 @@ Situation SumUp(const PolicySnapshot& snapshot) {
   situation.tenants.reserve(snapshot.tenants.size());
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     situation.tenants.push_back(StateOf(snapshot.tenants[i], held[i]));
+    situation.tenants.back().pinned = pinned[i];
     situation.returned = Plus(situation.returned, snapshot.tenants[i].returned);
   }
   std::vector<Bytes> useful(snapshot.tenants.size());
   CountWants(situation, useful);
-  for (size_t s = 0; s < snapshot.sessions.size(); ++s) {
-    Bytes& pinned = situation.tenants[snapshot.sessions[s].tenant].pinned;
-    pinned = Plus(pinned, situation.sessions[s].pinned);
-  }
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     const bool has_turn = snapshot.turn.has_value() && snapshot.turn->tenant == i;
     FinishTenant(snapshot.tenants[i], idle[i], useful[i], has_turn ? snapshot.turn->need : kMostBytes,

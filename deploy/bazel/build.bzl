@@ -7,6 +7,14 @@ NOT_UNDER_TSAN = select({
     "//conditions:default": [],
 })
 
+# For tests whose programs are not built by Bazel (a C compiler's, Python): they cannot load a library that was built for a
+# sanitizer.
+NOT_UNDER_SANITIZERS = select({
+    "//deploy/bazel:asan": ["@platforms//:incompatible"],
+    "//deploy/bazel:tsan": ["@platforms//:incompatible"],
+    "//conditions:default": [],
+})
+
 def kvb_binary(name, deps = [], **kwargs):
     """A program that carries gRPC, protobuf and Abseil in itself and runs on any newer glibc without them."""
     native.cc_binary(

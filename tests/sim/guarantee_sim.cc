@@ -104,6 +104,17 @@ GuaranteeSim::Scenario GuaranteeSim::Choose(Rng& rng, const Options& options) {
   return s;
 }
 
+GuaranteeSim::Result& GuaranteeSim::Result::operator+=(const Result& other) {
+  steps += other.steps;
+  waits += other.waits;
+  misses += other.misses;
+  noted += other.noted;
+  accused += other.accused;
+  accused_wrongly += other.accused_wrongly;
+  unexplained += other.unexplained;
+  return *this;
+}
+
 GuaranteeSim::GuaranteeSim(const Options& options)
     : options_(options),
       rng_(options.seed * 2 + (options.honest ? 0 : 1)),

@@ -42,6 +42,9 @@ class GuaranteeSim {
     uint64_t unexplained = 0;      // notes that name nobody who is to blame
     std::optional<std::string> failure;
     std::deque<std::string> last;
+
+    // Adds the figures of another schedule; failure and trace stay.
+    Result& operator+=(const Result& other);
   };
 
   explicit GuaranteeSim(const Options& options);

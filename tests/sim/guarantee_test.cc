@@ -28,13 +28,7 @@ GuaranteeSim::Result RunAll(const GuaranteeSim::Options& like) {
     GuaranteeSim::Options options = like;
     options.seed = seed;
     const GuaranteeSim::Result result = GuaranteeSim(options).Run();
-    sum.steps += result.steps;
-    sum.waits += result.waits;
-    sum.misses += result.misses;
-    sum.noted += result.noted;
-    sum.unexplained += result.unexplained;
-    sum.accused += result.accused;
-    sum.accused_wrongly += result.accused_wrongly;
+    sum += result;
     if (result.failure.has_value()) {
       sum.failure = Explain(options);
       return sum;

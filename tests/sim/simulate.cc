@@ -73,13 +73,7 @@ int RunGuarantees(const Flags& flags) {
   for (uint64_t i = 0; i < flags.schedules; ++i) {
     GuaranteeSim::Options options = {.seed = flags.seed + i, .honest = flags.guarantee == 1, .pins = flags.pins != 0};
     const GuaranteeSim::Result result = GuaranteeSim(options).Run();
-    sum.steps += result.steps;
-    sum.waits += result.waits;
-    sum.misses += result.misses;
-    sum.noted += result.noted;
-    sum.unexplained += result.unexplained;
-    sum.accused += result.accused;
-    sum.accused_wrongly += result.accused_wrongly;
+    sum += result;
     if (!result.failure.has_value()) continue;
     ++failed;
     if (flags.all == 0) {

@@ -139,17 +139,14 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
 }
 
 
-def _candidates() -> list[str]:
-    """$KVBROKER_LIBRARY alone where it is set; else the one in this package (a wheel's), then the system's."""
-    chosen = os.environ.get("KVBROKER_LIBRARY")
-    if chosen:
-        return [chosen]
+def _path() -> str:
+    """$KVBROKER_LIBRARY where it is set; else the one in this package (a wheel's), where it is; else the system's."""
     bundled = pathlib.Path(__file__).with_name("native") / SONAME
-    return [str(bundled), SONAME] if bundled.exists() else [SONAME]
+    return os.environ.get("KVBROKER_LIBRARY") or (str(bundled) if bundled.exists() else SONAME)
 
 
 def _load() -> ctypes.CDLL:
-    path = _candidates()[0]
+    path = _path()
     try:
         library = ctypes.CDLL(path)
     except OSError as error:
