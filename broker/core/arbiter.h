@@ -159,8 +159,8 @@ class Arbiter {
   void TakeBackUnfetched(SessionRecord& session, Bytes max);
   void Tell(SessionRecord& session, const PolicyPlan::Target& target, const PolicyPlan& plan);
   void ForgetImpossibleWants(const PolicySnapshot& snapshot, const PolicyPlan& plan);
-  void NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan);
-  void NoteRaises(const PolicySnapshot& snapshot, const PolicyPlan& plan);
+  // Whose turn it is, and who is raised.
+  void NoteSpells(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   // How long tenants wait, and for what.
   void KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   // So much of what is assured to the tenant is due to it; less than `useful` more than it holds is of no use to it.
@@ -206,12 +206,6 @@ class Arbiter {
   bool adopted_ = false;  // a client brought memory along: the cap may be exceeded without fault of ours
 
   Rooms rooms_;
-  struct Turn {
-    std::string tenant;
-    absl::Time since;
-    Bytes need;
-  };
-  std::optional<Turn> turn_;
   uint64_t turns_ = 0;
   uint64_t policy_revision_;
   PolicyPlan plan_;           // the newest

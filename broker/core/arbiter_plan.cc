@@ -184,13 +184,13 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
     snapshot.tenants.push_back({.name = name,
                                 .policy = tenant.policy,
                                 .last_turn = tenant.last_turn,
-                                .rests = now < tenant.no_turn_before,
-                                .rests_from_raise = now < tenant.no_raise_before});
-    if (tenant.raised.has_value()) {
-      snapshot.tenants.back().raise = {.age = now - tenant.raised->first, .need = tenant.raised->second};
+                                .rests = tenant.turn.rests(now),
+                                .rests_from_raise = tenant.raise.rests(now)});
+    if (tenant.raise.running()) {
+      snapshot.tenants.back().raise = {.age = tenant.raise.age(now), .need = tenant.raise.need()};
     }
-    if (turn_.has_value() && turn_->tenant == name) {
-      snapshot.turn = {.tenant = snapshot.tenants.size() - 1, .age = now - turn_->since, .need = turn_->need};
+    if (tenant.turn.running()) {
+      snapshot.turn = {.tenant = snapshot.tenants.size() - 1, .age = tenant.turn.age(now), .need = tenant.turn.need()};
     }
   }
   for (const auto& [id, session] : ledger_.sessions()) {
@@ -276,8 +276,7 @@ void Arbiter::Replan() {
   plan_ = policy_.Plan(snapshot);
   CarryOut(plan_);
   ForgetImpossibleWants(snapshot, plan_);
-  NoteTurn(snapshot, plan_);
-  NoteRaises(snapshot, plan_);
+  NoteSpells(snapshot, plan_);
   KeepWaitClocks(snapshot, plan_);
   time_matters_ = TimeMatters(snapshot);
 }
@@ -285,12 +284,12 @@ void Arbiter::Replan() {
 bool Arbiter::TimeMatters(const PolicySnapshot& snapshot) const {
   const auto waits = [](const PolicySnapshot::Lease& lease) { return lease.waiting_since != 0; };
   const auto asked = [](const auto& entry) { return entry.second.target.asked(); };
-  const auto raised = [](const auto& entry) { return entry.second.raised.has_value(); };
+  const auto has_spell = [](const auto& entry) { return entry.second.turn.running() || entry.second.raise.running(); };
   const auto unsettled = [](const Room& room) { return room.state != RoomState::kSettled; };
-  return turn_.has_value() || plan_.eviction_age.has_value() || !ledger_.Books().returned.IsZero() ||
+  return plan_.eviction_age.has_value() || !ledger_.Books().returned.IsZero() ||
          std::any_of(snapshot.leases.begin(), snapshot.leases.end(), waits) ||
          std::any_of(ledger_.sessions().begin(), ledger_.sessions().end(), asked) ||
-         std::any_of(tenants_.all().begin(), tenants_.all().end(), raised) ||
+         std::any_of(tenants_.all().begin(), tenants_.all().end(), has_spell) ||
          std::any_of(rooms_.all().begin(), rooms_.all().end(), unsettled);
 }
 
@@ -390,31 +389,22 @@ void Arbiter::ForgetImpossibleWants(const PolicySnapshot& snapshot, const Policy
   }
 }
 
-void Arbiter::NoteTurn(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
-  const std::string next = plan.turn.has_value() ? snapshot.tenants[*plan.turn].name : "";
-  if (turn_.has_value() && turn_->tenant == next) return;
-  if (turn_.has_value() && now_ - turn_->since >= kLongestTurn) {
-    tenants_.all().at(turn_->tenant).no_turn_before = now_ + kLongestTurn;
-  }
-  turn_.reset();
-  if (!plan.turn.has_value()) return;
-  Inform(absl::StrCat("turn tenant=", next, " need=", plan.turn_need.in_bytes(),
-                      ": its longest request cannot be met by its share"));
-  turn_ = {.tenant = next, .since = now_, .need = plan.turn_need};
-  tenants_.all().at(next).last_turn = ++turns_;
-}
-
-void Arbiter::NoteRaises(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
-  for (size_t i = 0; i < plan.shares.size(); ++i) {
+void Arbiter::NoteSpells(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  // Whether it begins now.
+  const auto note = [this](Spell& spell, bool has, Bytes need) {
+    if (has == spell.running()) return false;
+    has ? spell.Begin(need, now_) : spell.End(now_);
+    return has;
+  };
+  for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     Tenants::Tenant& tenant = tenants_.all().at(snapshot.tenants[i].name);
-    const Bytes raised = plan.shares[i].raised;
-    if (raised.IsZero() != tenant.raised.has_value()) continue;
-    if (raised.IsZero()) {
-      if (now_ - tenant.raised->first >= kLongestTurn) tenant.no_raise_before = now_ + kLongestTurn;
-      tenant.raised.reset();
-    } else {
-      tenant.raised = {now_, raised};
+    if (note(tenant.turn, plan.turn == i, plan.turn_need)) {
+      Inform(absl::StrCat("turn tenant=", tenant.name, " need=", plan.turn_need.in_bytes(),
+                          ": its longest request cannot be met by its share"));
+      tenant.last_turn = ++turns_;
     }
+    const Bytes raised = i < plan.shares.size() ? plan.shares[i].raised : Bytes();
+    note(tenant.raise, !raised.IsZero(), raised);
   }
 }
 
@@ -567,13 +557,11 @@ void Arbiter::ExtendDeadlines(absl::Duration gap) {
   for (auto& [name, tenant] : tenants_.all()) {
     for (WaitClock* clock : {&tenant.waits, &tenant.starves, &tenant.assured}) clock->Extend(gap);
     tenant.due.Extend(gap);
-    tenant.no_turn_before += gap;
-    tenant.no_raise_before += gap;
-    if (tenant.raised.has_value()) tenant.raised->first += gap;
+    tenant.turn.Extend(gap);
+    tenant.raise.Extend(gap);
   }
   for (auto& [name, ended] : ended_) ended += gap;
   rooms_.Extend(gap);
-  if (turn_.has_value()) turn_->since += gap;
 }
 
 }  // namespace kvbroker

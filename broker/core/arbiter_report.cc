@@ -31,7 +31,7 @@ BrokerReport Arbiter::Report(absl::Time now) const {
          // A tenant that has come since the newest plan has no share yet, and those behind it stand elsewhere.
          .entitled = plan_.shares.size() == tenants_.all().size() ? plan_.shares[index].entitled : Bytes(),
          .peak = tenant.peak,
-         .has_turn = turn_.has_value() && turn_->tenant == name,
+         .has_turn = tenant.turn.running(),
          .waited = tenant.waits.total(now),
          .starved = tenant.starves.total(now),
          .assured_waited = tenant.assured.total(now),

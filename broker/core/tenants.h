@@ -4,12 +4,12 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "broker/core/due_watch.h"
+#include "broker/core/spell.h"
 #include "broker/core/wait_clock.h"
 #include "broker/policy/tenant_policy.h"
 #include "common/base/bytes.h"
@@ -30,9 +30,8 @@ class Tenants {
     bool set = false;         // an operator has set its policy
     Bytes peak;               // the most ever charged
     uint64_t last_turn = 0;   // order of the turns that were begun; 0: it has had none
-    absl::Time no_turn_before = absl::InfinitePast();
-    std::optional<std::pair<absl::Time, Bytes>> raised;  // by one class: since when, and for what
-    absl::Time no_raise_before = absl::InfinitePast();
+    Spell turn;               // at most one tenant has it
+    Spell raise;              // by one class
 
     // How long it waits, and for what.
     WaitClock waits;              // for anything its limit allows
