@@ -1,0 +1,227 @@
+"""What an engine asks of the broker and what it gives back, decided between two steps."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+
+from kvbroker.arena import Urgency
+from kvbroker.vllm.elastic_pool import ElasticPool, Evacuation
+from kvbroker.vllm.link import Memory
+from kvbroker.vllm.memory import Bound, Grown, News, Tick
+from kvbroker.vllm.settings import Settings
+
+logger = logging.getLogger("vllm.plugins.kvbroker")
+
+SHORT_REVIEW = 0.005  # seconds: the same where hardly any block is empty
+REVIEW = 0.1  # seconds from look to look at what is wanted, held and too old, while the engine serves
+IDLE_TICK = 1.0  # the same while it does not
+AHEAD = 0.25  # seconds: memory for so long at the pace of the last growth is wanted ahead of need
+SPARE_FOR = 1.0  # seconds: what was not wanted for so long goes back
+SPARE_AT_ONCE = 8  # slots, each REVIEW: what nobody asks for goes back slowly, for the sake of the kernels beside it
+SLOTS_AT_ONCE = 64  # of what the broker asks for, each visit: the engine's loop is not held up for longer
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What the scheduler has to do, in blocks."""
+
+    requests: int  # running or waiting
+    admitted: int  # still needed by requests that run and are prefilling
+    waiting: int  # needed by the first of those that wait
+    next_waiting: int  # needed by the very first: fewer are of no use
+
+
+class Controller:
+    """Adopts what has been granted, wants more ahead of need, and gives back: what is spare after a while, and at once
+    what the broker wants, in the order of ElasticPool.evacuate(), with preemption last.
+
+    Thread-bound to the engine's loop, but for hear().
+    """
+
+    def __init__(
+        self,
+        pool: ElasticPool,
+        memory: Memory,
+        settings: Settings,
+        *,
+        load: Callable[[], Load],
+        preempt: Callable[[], bool],
+        apply: Callable[[Evacuation], None],
+        wake: Callable[[], None],
+    ) -> None:
+        """load: what there is to do. preempt: puts off the request that matters least; False: there is none. apply: does to
+        the memory what an evacuation says, and unmaps its slots. wake: makes a loop that stands still call attend()."""
+        self._pool, self._memory, self._settings = pool, memory, settings
+        self._load, self._preempt, self._apply, self._wake = load, preempt, apply, wake
+        self._bound = Bound(pool.slots, pool.slots, None)
+        self._inbox: collections.deque[News] = collections.deque()
+        self._told = (1, 0)  # the newest want: slots, and the fewest new ones that are of use
+        self._pace = 0.0  # blocks a second that live ones have grown by
+        self._live_before = 0
+        self._reviewed = 0.0
+        self._spare_since = 0.0
+        self._ticking = 0.0
+        self._response = 0.0  # seconds from hearing of a target to having unmapped for it
+        self._target_heard = 0.0
+        self.preemptions = 0  # for memory that the broker wanted
+        pool.adopt([0])
+        memory.listen(self.hear)
+
+    # ------------------------------------------------------ from others
+
+    def hear(self, news: News) -> None:
+        """Any thread."""
+        self._inbox.append(news)
+        self._wake()
+
+    # ------------------------------------------------------- each step
+
+    def attend(self) -> None:
+        """Before every step, and whenever the loop turns. Cheap where nothing has happened."""
+        if self._inbox:
+            self._open_inbox()
+        excess = len(self._pool.mapped) - self._bound.slots
+        if excess > 0 and len(self._pool.mapped) > 1:
+            self._obey(min(excess, SLOTS_AT_ONCE))
+
+    def before_step(self) -> None:
+        self.attend()
+        now = time.monotonic()
+        self._pool.queue.now = now
+        short = self._pool.queue.num_empty < self._pool.geometry.blocks_per_slot and not self._is_bounded
+        if now - self._reviewed >= (SHORT_REVIEW if short else REVIEW):
+            self._review(now)
+
+    def poison(self) -> None:
+        """For tests: unmaps each slot that no request has a block in, so that whoever reads one ends the engine."""
+        if slots := self._pool.slots_without_live_blocks():
+            self._give_back(slots)
+
+    @property
+    def may_grow(self) -> bool:
+        """More is wanted than there is, and the broker allows it."""
+        return len(self._pool.mapped) < min(self._told[0], self._bound.slots)
+
+    @property
+    def _is_bounded(self) -> bool:
+        return len(self._pool.mapped) >= self._bound.slots
+
+    @property
+    def most_blocks(self) -> int:
+        """That a request could ever have: all but the null block."""
+        return self._bound.limit * self._pool.geometry.blocks_per_slot - 1
+
+    @property
+    def usage(self) -> float:
+        """Of what the tenant may have, from 0 to 1: what requests use."""
+        return (self._pool.live_blocks - 1) / max(self.most_blocks, 1)
+
+    # --------------------------------------------------------- inside
+
+    def _open_inbox(self) -> None:
+        while self._inbox:
+            news = self._inbox.popleft()
+            if isinstance(news, Grown):
+                self._pool.adopt(news.slots)
+            elif isinstance(news, Bound):
+                self._bound = news
+                self._target_heard = time.monotonic()
+            elif isinstance(news, Tick):
+                self._review(time.monotonic())
+
+    def _review(self, now: float) -> None:
+        """Looks at everything that moves slowly, and says what has changed."""
+        pool, queue = self._pool, self._pool.queue
+        queue.now = now
+        load = self._load()
+        self._measure_pace(now)
+        self._bound_cache(now)
+        blocks = pool.live_blocks + self._kept_cached(now) + load.admitted + load.waiting + self._ahead(load)
+        slots = min(pool.geometry.slots_of(blocks), pool.slots)
+        missing = load.next_waiting - queue.num_free_blocks
+        min_useful = pool.geometry.slots_of(missing) if missing > 0 else 0
+        self._shrink(now, slots)
+        self._want(max(slots, len(pool.mapped)), min_useful, Urgency.HIGH if load.waiting else Urgency.NORMAL)
+        holding = pool.holding(now)
+        holding.response = self._response
+        self._memory.report(holding)
+        self._reviewed = now
+        self._tick(load)
+
+    def _want(self, slots: int, min_useful: int, urgency: Urgency) -> None:
+        if (slots, min_useful) != self._told:
+            self._told = slots, min_useful
+            self._memory.want(slots, min_useful, urgency)
+
+    def _measure_pace(self, now: float) -> None:
+        live, passed = self._pool.live_blocks, now - self._reviewed
+        if passed >= REVIEW / 2:
+            self._pace = max(self._pace * 0.8 ** (passed / REVIEW), (live - self._live_before) / passed, 0.0)
+            self._live_before = live
+
+    def _ahead(self, load: Load) -> int:
+        """Empty blocks to have in hand: at least a slot of them, for the request that comes next."""
+        slot = self._pool.geometry.blocks_per_slot
+        return max(2 * slot, int(self._pace * AHEAD)) if load.requests else slot
+
+    def _bound_cache(self, now: float) -> None:
+        queue = self._pool.queue
+        if not queue.num_cached:
+            return
+        old = queue.older_than(now - self._settings.cache_age, most=queue.num_cached)
+        if old:
+            self._pool.drop_cached(old)
+        if self._settings.cache_most is not None:
+            block_bytes = self._pool.geometry.slot_bytes / self._pool.geometry.blocks_per_slot
+            surplus = queue.num_cached - int(self._settings.cache_most / block_bytes)
+            if surplus > 0:
+                self._pool.drop_cached(queue.older_than(now + 1, most=surplus))
+
+    def _kept_cached(self, now: float) -> int:
+        """How much of the cache is worth memory: all of it while there is enough for all, else what was used of late."""
+        if self._bound.eviction_age is None:
+            return self._pool.queue.num_cached
+        return self._pool.queue.num_cached_since(now - self._bound.eviction_age)
+
+    def _shrink(self, now: float, slots: int) -> None:
+        spare = len(self._pool.mapped) - slots
+        if spare <= 0:
+            self._spare_since = now
+        elif now - self._spare_since >= SPARE_FOR:
+            self._give_back(min(spare, SPARE_AT_ONCE))
+
+    def _obey(self, slots: int) -> None:
+        """Gives back what the broker wants."""
+        while self._pool.excess_live_blocks(slots) > 0 and self._preempt():
+            self.preemptions += 1
+        self._give_back(slots)
+        now = time.monotonic()
+        if self._target_heard:
+            self._response = max(self._response * 0.9, now - self._target_heard)
+            self._target_heard = 0.0
+        if len(self._pool.mapped) > max(self._bound.slots, 1):
+            self._wake()  # for the rest
+        self._review(now)
+
+    def _give_back(self, slots: int) -> None:
+        evacuation = self._pool.evacuate(slots)
+        if evacuation.slots:
+            # First, or the library would ask for them again.
+            self._want(max(len(self._pool.mapped), 1), 0, Urgency.NORMAL)
+            self._apply(evacuation)
+
+    def _tick(self, load: Load) -> None:
+        """A loop that stands still must look again where time changes something: cache gets old, what is spare may go."""
+        seconds = 0.0
+        if not load.requests:
+            if len(self._pool.mapped) > self._pool.geometry.slots_of(1 + self._ahead(load)):
+                seconds = IDLE_TICK if self._pool.queue.num_cached else REVIEW
+            elif self.may_grow:
+                seconds = REVIEW
+        if seconds != self._ticking:
+            self._ticking = seconds
+            self._memory.tick_every(seconds)

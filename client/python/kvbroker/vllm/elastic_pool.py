@@ -1,0 +1,173 @@
+"""vLLM's pool of blocks, of which only some slots are backed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kvbroker.arena import Holding
+from kvbroker.vllm.free_blocks import Block, SlotFreeQueue
+from kvbroker.vllm.geometry import Geometry
+
+AGES = (1.0, 4.0, 16.0, 60.0, 240.0, 960.0, 3600.0)  # Holding.cached_by_age's bounds, seconds
+
+
+@dataclasses.dataclass
+class Evacuation:
+    """Slots that no block of use is in any more, and where the blocks went that were. What `moves` says must be done to
+    the memory and to the tables of the kernels before the slots are unmapped: see tables.py."""
+
+    slots: list[int] = dataclasses.field(default_factory=list)
+    moves: list[tuple[int, int]] = dataclasses.field(default_factory=list)  # block ids, from and to
+
+
+class ElasticPool:
+    """Adopts slots into vLLM's BlockPool and takes them out again.
+
+    The pool itself is vLLM's, and stays the owner of hashes and reference counts; its free queue is ours. Slot 0 has the
+    null block, which kernels read for padding, and is never taken out. Thread-bound: the engine's loop.
+    """
+
+    def __init__(self, block_pool: Any, tables: Iterable[Mapping[str, list[Block]]], geometry: Geometry) -> None:
+        """tables: each group's blocks by request, as vLLM keeps them. Nothing is backed yet."""
+        if block_pool.num_gpu_blocks % geometry.blocks_per_slot:
+            raise ValueError(
+                f"{block_pool.num_gpu_blocks} blocks are no whole number of slots of {geometry.blocks_per_slot}"
+            )
+        self.geometry = geometry
+        self.queue = SlotFreeQueue(block_pool.blocks, geometry.blocks_per_slot)
+        self.slots: int = block_pool.num_gpu_blocks // geometry.blocks_per_slot  # as many as could ever be
+        self.mapped: set[int] = set()
+        self.blocks_moved = 0  # since the engine started
+        self._pool = block_pool
+        self._tables = list(tables)
+        block_pool.free_block_queue = self.queue
+
+    @property
+    def mapped_blocks(self) -> int:
+        return len(self.mapped) * self.geometry.blocks_per_slot
+
+    @property
+    def live_blocks(self) -> int:
+        """Blocks of requests, and the null block."""
+        return self.mapped_blocks - self.queue.num_free_blocks
+
+    def adopt(self, slots: Iterable[int]) -> None:
+        """They are backed from now on."""
+        for slot in slots:
+            self.mapped.add(slot)
+            self.queue.adopt(slot)
+
+    def excess_live_blocks(self, slots: int) -> int:
+        """How many live blocks too many there are to give up so many slots; preempting requests is all that helps."""
+        return self.live_blocks - (len(self.mapped) - slots) * self.geometry.blocks_per_slot
+
+    def evacuate(self, count: int) -> Evacuation:
+        """Empties so many slots, or as many as can be: those that cost least. First those that are empty, then those with
+        cached blocks, the longest unused first, and then those with the fewest live blocks, which move to others. Where
+        there is no space for them, cached blocks of other slots give way."""
+        victims = self._cheapest(count)
+        holders = self._holders(victims)
+        pinned = {slot for slot in victims if self._is_pinned(slot, holders)}
+        if pinned:  # somebody uses their blocks whom we do not know
+            victims = self._cheapest(count, without=pinned)
+            holders = self._holders(victims)
+            victims = [slot for slot in victims if not self._is_pinned(slot, holders)]
+        evacuation = Evacuation()
+        to_place = 0
+        for slot in victims:
+            to_place += self._live_in(slot)
+            if to_place > self.queue.num_free_blocks - self.queue.empty_in(slot) - self.queue.cached_in(slot):
+                break
+            for block in self.queue.withdraw(slot):
+                self._pool._maybe_evict_cached_block(block)
+            evacuation.slots.append(slot)
+            self.mapped.discard(slot)
+        # All slots are out of the queue before the first block looks for a new place.
+        for slot in list(evacuation.slots):
+            self._move_out(slot, holders, evacuation)
+        return evacuation
+
+    def drop_cached(self, blocks: list[Block]) -> None:
+        """What is in these cached blocks is given up; they stay free."""
+        for block in blocks:
+            self._pool._maybe_evict_cached_block(block)
+        self.queue.forget(blocks)
+
+    def forget_unhashed(self) -> None:
+        """After vLLM has dropped hashes by itself: what was cached is empty."""
+        self.queue.forget([block for block in self.queue.cached() if block.block_hash is None])
+
+    def slots_without_live_blocks(self) -> int:
+        return sum(1 for slot in self.mapped if slot != 0 and not self._live_in(slot))
+
+    def holding(self, now: float) -> Holding:
+        """What the mapped slots hold, by what it would cost to give them back."""
+        free = spare = live_slots = 0
+        by_age = [0] * (len(AGES) + 1)
+        for slot in self.mapped:
+            if slot == 0:
+                continue
+            empty, cached = self.queue.empty_in(slot), self.queue.cached_in(slot)
+            if empty == self.geometry.blocks_per_slot:
+                free += 1
+            elif empty + cached == self.geometry.blocks_per_slot:
+                age = now - self.queue.cached_at(slot)
+                by_age[sum(age >= bound for bound in AGES)] += 1
+            else:
+                live_slots += 1
+                spare += empty + cached
+        compactable = min(spare // self.geometry.blocks_per_slot, live_slots)
+        size = self.geometry.slot_bytes
+        return Holding(
+            free=free * size,
+            cached_by_age=[slots * size for slots in by_age],
+            compactable=compactable * size,
+            preemptible=(live_slots - compactable) * size,
+            pinned=size if 0 in self.mapped else 0,
+        )
+
+    def _live_in(self, slot: int) -> int:
+        return self.geometry.blocks_per_slot - self.queue.empty_in(slot) - self.queue.cached_in(slot)
+
+    def _cheapest(self, count: int, without: frozenset[int] | set[int] = frozenset()) -> list[int]:
+        def price(slot: int) -> tuple[int, float, int]:
+            cached_at = self.queue.cached_at(slot) if self.queue.cached_in(slot) else -1.0
+            return self._live_in(slot), cached_at, -slot
+
+        return sorted((slot for slot in self.mapped if slot != 0 and slot not in without), key=price)[: max(count, 0)]
+
+    def _holders(self, slots: Iterable[int]) -> dict[int, list[tuple[list[Block], int]]]:
+        """Where requests have live blocks of the slots in their lists, by block id."""
+        per_slot = self.geometry.blocks_per_slot
+        wanted = {slot for slot in slots if self._live_in(slot)}
+        found: dict[int, list[tuple[list[Block], int]]] = {}
+        if wanted:
+            for table in self._tables:
+                for blocks in table.values():
+                    for index, block in enumerate(blocks):
+                        if block.block_id // per_slot in wanted:
+                            found.setdefault(block.block_id, []).append((blocks, index))
+        return found
+
+    def _blocks_in(self, slot: int) -> list[Block]:
+        first = slot * self.geometry.blocks_per_slot
+        blocks: list[Block] = self._pool.blocks[first : first + self.geometry.blocks_per_slot]
+        return blocks
+
+    def _is_pinned(self, slot: int, holders: Mapping[int, list[tuple[list[Block], int]]]) -> bool:
+        return any(block.ref_cnt != len(holders.get(block.block_id, ())) for block in self._blocks_in(slot))
+
+    def _move_out(
+        self, slot: int, holders: Mapping[int, list[tuple[list[Block], int]]], evacuation: Evacuation
+    ) -> None:
+        leaving = [block for block in self._blocks_in(slot) if block.ref_cnt]
+        for source, target in zip(leaving, self._pool.get_new_blocks(len(leaving))):
+            target.ref_cnt, source.ref_cnt = source.ref_cnt, 0
+            if source.block_hash is not None:
+                self._pool.move_block_hashes(source, target)
+            for blocks, index in holders[source.block_id]:
+                blocks[index] = target
+            evacuation.moves.append((source.block_id, target.block_id))
+        self.blocks_moved += len(leaving)

@@ -1,0 +1,63 @@
+"""What our parts in the engine's loop need of the EngineCore around them."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+from kvbroker.vllm import worker
+from kvbroker.vllm.elastic_pool import Evacuation
+from kvbroker.vllm.geometry import Geometry
+from kvbroker.vllm.link import Address, Memory, RemoteMemory
+
+_current: Engine | None = None
+
+
+class Engine:
+    """One EngineCore. Thread-bound to its loop, but for wake()."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+        self._under_way: list[Future[Any]] = []
+
+    def connect(self) -> tuple[Memory, Geometry]:
+        """To the memory of the worker, in this process or in another one."""
+        local = worker.current_memory()
+        if local is not None and local.geometry is not None:
+            return local, local.geometry
+        (offered,) = self._core.model_executor.collective_rpc(worker.offer_memory)
+        address: Address = offered[0]
+        geometry: Geometry = offered[1]
+        return RemoteMemory(address), geometry
+
+    def evacuate(self, evacuation: Evacuation) -> None:
+        """Has the worker do it behind all steps that were sent to it, and ahead of all that follow. Does not wait, and
+        raises what an earlier one raised."""
+        for future in [future for future in self._under_way if future.done()]:
+            self._under_way.remove(future)
+            future.result()
+        self._under_way.append(
+            self._core.model_executor.collective_rpc(
+                worker.evacuate, args=(evacuation.slots, evacuation.moves), non_block=True
+            )
+        )
+
+    def wake(self) -> None:
+        """Makes the loop turn once where it waits for requests. Any thread."""
+        from vllm.v1.engine import EngineCoreRequestType
+
+        queue = getattr(self._core, "input_queue", None)
+        if queue is not None:  # an EngineCore without a process of its own turns with its requests alone
+            queue.put_nowait((EngineCoreRequestType.WAKEUP, None))
+
+
+def enter(core: Any) -> None:
+    """This process's EngineCore is being made."""
+    global _current
+    _current = Engine(core)
+
+
+def current() -> Engine:
+    if _current is None:
+        raise RuntimeError("kvbroker: a scheduler is made outside of an EngineCore")
+    return _current

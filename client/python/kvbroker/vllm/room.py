@@ -1,0 +1,72 @@
+"""What an engine takes of the device that is not KV cache."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pathlib
+from typing import Any
+
+import torch
+
+logger = logging.getLogger("vllm.plugins.kvbroker")
+
+CONTEXT_BYTES = 1 << 30  # CUDA's context, its modules, and what libraries keep for themselves
+GRAPH_BYTES = 2 << 30  # CUDA graphs, and the pool that they run in
+
+
+def bytes_of_one_request(config: Any) -> int:
+    """Of KV cache, for one of the longest: the least that the engine makes progress with; 0: unknown."""
+    model, parallel = config.model_config, config.parallel_config
+    try:
+        element = torch.empty(0, dtype=model.dtype).element_size()
+        heads = model.get_num_kv_heads(parallel) * model.get_head_size()
+        return int(2 * heads * element * model.get_num_layers(parallel) * model.max_model_len)
+    except (AttributeError, TypeError) as error:
+        logger.info("kvbroker: what one request needs is unknown: %s", error)
+        return 0
+
+
+def estimate(config: Any) -> int:
+    """Weights, activations, logits and graphs, on a GPU; 0 elsewhere, where nobody counts it."""
+    if config.device_config.device_type != "cuda":
+        return 0
+    scheduler, model = config.scheduler_config, config.model_config
+    hidden = model.get_hidden_size()
+    activations = scheduler.max_num_batched_tokens * hidden * 2 * 24
+    logits = scheduler.max_num_seqs * model.get_vocab_size() * 4 * 4
+    graphs = 0 if model.enforce_eager else GRAPH_BYTES
+    return weights(config) + activations + logits + graphs + CONTEXT_BYTES
+
+
+def weights(config: Any) -> int:
+    """By the files that hold them, or by the model's shape where there are none (`--load-format dummy`)."""
+    model = config.model_config
+    folder = pathlib.Path(model.model)
+    if not folder.is_dir():
+        from huggingface_hub import snapshot_download
+
+        try:
+            folder = pathlib.Path(snapshot_download(model.model, revision=model.revision, local_files_only=True))
+        except (OSError, ValueError):
+            pass
+    if config.load_config.load_format != "dummy" and folder.is_dir():
+        for pattern in ("*.safetensors", "*.bin", "*.pt", "*.gguf"):
+            if size := sum(os.stat(path).st_size for path in folder.glob(pattern)):
+                return size
+    return _parameters(model.hf_config) * torch.empty(0, dtype=model.dtype).element_size()
+
+
+def _parameters(hf_config: Any) -> int:
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(hf_config)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def used(worker: Any) -> int:
+    """What this process has of the device beside its KV cache, as far as torch knows it."""
+    if worker.device_config.device_type != "cuda":
+        return 0
+    return int(torch.cuda.memory_reserved(worker.device)) + CONTEXT_BYTES

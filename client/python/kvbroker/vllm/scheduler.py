@@ -1,0 +1,210 @@
+"""vLLM's scheduler, of either kind, over memory that comes and goes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kvbroker.vllm import engine_core
+from kvbroker.vllm.controller import Controller, Load
+from kvbroker.vllm.elastic_pool import ElasticPool
+from kvbroker.vllm.settings import Settings
+
+logger = logging.getLogger("vllm.plugins.kvbroker")
+
+MOST_WAITING = 64  # requests whose needs are added up
+SOON = 8  # steps: what running requests need within so many is wanted ahead
+
+
+def elastic(base: type, settings: Settings) -> type:
+    """A subclass of the scheduler that vLLM would use."""
+
+    class ElasticScheduler(base):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._elastic = Elastic(self, settings)
+
+        def schedule(self, *args: Any, **kwargs: Any) -> Any:
+            self._elastic.before_step()
+            output = super().schedule(*args, **kwargs)
+            self._elastic.after_step()
+            return output
+
+        def has_requests(self) -> bool:
+            self._elastic.attend()
+            return bool(super().has_requests())
+
+        def reset_prefix_cache(self, *args: Any, **kwargs: Any) -> bool:
+            with self._elastic.resetting_cache():
+                return bool(super().reset_prefix_cache(*args, **kwargs))
+
+    ElasticScheduler.__name__ = ElasticScheduler.__qualname__ = f"Elastic{base.__name__}"
+    return ElasticScheduler
+
+
+class Elastic:
+    """What our subclass adds. Thread-bound: the engine's loop."""
+
+    def __init__(self, scheduler: Any, settings: Settings) -> None:
+        from vllm.v1.core.sched.interface import PauseState
+
+        if scheduler.connector is not None:
+            raise RuntimeError("kvbroker cannot work beside a KV connector, which may use any address at any time")
+        engine = engine_core.current()
+        memory, geometry = engine.connect()
+        self._scheduler, self._settings = scheduler, settings
+        self._paused, self._unpaused = PauseState.PAUSED_NEW, PauseState.UNPAUSED
+        self._manager = scheduler.kv_cache_manager
+        self._groups = self._manager.coordinator.single_type_managers
+        self._pool = ElasticPool(self._manager.block_pool, [group.req_to_blocks for group in self._groups], geometry)
+        self._controller = Controller(
+            self._pool,
+            memory,
+            settings,
+            load=self._load,
+            preempt=self._preempt_one,
+            apply=engine.evacuate,
+            wake=engine.wake,
+        )
+        self._manager.block_pool.get_usage = lambda: self._controller.usage
+        self._watermark = scheduler.scheduler_config.watermark
+        self._short_since: float | None = None  # when running requests began to wait for blocks
+        self._holds_back_waiting = False
+        self.attend = self._controller.attend
+        slot, first = geometry.slot_bytes / 2**20, geometry.blocks_per_slot
+        logger.info(
+            "kvbroker: tenant %s, KV cache of up to %.1f GiB in slots of %.0f MiB (%d blocks), %s layout; one slot is held now",
+            settings.tenant,
+            self._pool.slots * slot / 1024,
+            slot,
+            first,
+            geometry.layout.value,
+        )
+
+    def before_step(self) -> None:
+        self._controller.before_step()
+        scheduler = self._scheduler
+        need = len(scheduler.running) * (1 + scheduler.num_lookahead_tokens)
+        if scheduler._inflight_prefills:
+            need += scheduler.max_num_scheduled_tokens // scheduler.block_size
+        if self._pool.queue.num_free_blocks < need:
+            self._wait_for_growth()
+        elif self._short_since is not None:
+            self._short_since = None
+
+    def after_step(self) -> None:
+        if self._holds_back_waiting:
+            self._holds_back_waiting = False
+            self._scheduler.set_pause_state(self._unpaused)
+        if self._settings.poison:
+            self._controller.poison()
+
+    @contextlib.contextmanager
+    def resetting_cache(self) -> Iterator[None]:
+        """vLLM resets its prefix cache where all blocks but one are free, and takes those that are not backed for used."""
+        pool = self._manager.block_pool
+        addressed = pool.num_gpu_blocks
+        pool.num_gpu_blocks = self._pool.mapped_blocks
+        try:
+            yield
+        finally:
+            pool.num_gpu_blocks = addressed
+            self._pool.forget_unhashed()
+
+    # ------------------------------------------------------------ demand
+
+    def _load(self) -> Load:
+        scheduler = self._scheduler
+        self._manager.watermark_blocks = int(self._watermark * self._pool.mapped_blocks)
+        running = len(scheduler.running)
+        needs: list[int] = []
+        if scheduler._pause_state == self._unpaused:
+            admissible = max(scheduler.max_num_running_reqs - running, 0)
+            for request in itertools.islice(scheduler.waiting, min(MOST_WAITING, admissible)):
+                needs.append(self._blocks_of(request.num_tokens + 1))
+            if needs and needs[0] > self._controller.most_blocks:
+                self._refuse(next(iter(scheduler.waiting)), needs[0])
+        admitted = sum(self._missing(request, request.num_tokens + 1) for request in scheduler._inflight_prefills)
+        return Load(
+            requests=running + len(scheduler.waiting) + len(scheduler.skipped_waiting),
+            admitted=max(admitted, 0) + math.ceil(running * SOON / scheduler.block_size),
+            waiting=sum(needs),
+            next_waiting=needs[0] if needs else 0,
+        )
+
+    def _blocks_of(self, tokens: int) -> int:
+        return sum(-(-tokens // group.block_size) for group in self._groups)
+
+    def _missing(self, request: Any, tokens: int) -> int:
+        """How many blocks more a request needs for so many tokens."""
+        return sum(
+            max(-(-tokens // group.block_size) - len(group.req_to_blocks.get(request.request_id, ())), 0)
+            for group in self._groups
+        )
+
+    def _refuse(self, request: Any, blocks: int) -> None:
+        """It could wait for ever, and everybody behind it too."""
+        block = self._pool.geometry.slot_bytes / self._pool.geometry.blocks_per_slot / 2**20
+        logger.error(
+            "kvbroker: request %s needs %.0f MiB of KV cache for its %d tokens, and tenant %s may have %.0f MiB: refused",
+            request.request_id,
+            blocks * block,
+            request.num_tokens,
+            self._settings.tenant,
+            self._controller.most_blocks * block,
+        )
+        # vLLM's way to end single requests with an error, at the end of this step.
+        self._scheduler.grammar_compile_error_reqs.add(request.request_id)
+
+    # ---------------------------------------------------------- shortage
+
+    def _wait_for_growth(self) -> None:
+        """Running requests that find no block would be preempted, and computed again. Where memory is on its way they sit
+        out this step instead, for a while; and nobody new begins."""
+        scheduler = self._scheduler
+        free, tokens_left = self._pool.queue.num_free_blocks, scheduler.max_num_scheduled_tokens
+        short: list[Any] = []
+        for request in scheduler.running:
+            tokens = request.num_tokens_with_spec + request.num_output_placeholders - request.num_computed_tokens
+            tokens = min(max(tokens, 0), tokens_left)
+            missing = self._missing(request, request.num_computed_tokens + tokens + scheduler.num_lookahead_tokens)
+            if missing > free:
+                short.append(request)
+            else:
+                free -= missing
+                tokens_left -= tokens
+        if not short:
+            self._short_since = None
+            return
+        now = time.monotonic()
+        if self._short_since is None:
+            self._short_since = now
+        if not self._controller.may_grow or now - self._short_since > self._settings.patience:
+            return
+        for request in short:
+            request.next_decode_eligible_step = scheduler.current_step + 2
+        if scheduler._pause_state == self._unpaused:
+            self._holds_back_waiting = True
+            scheduler.set_pause_state(self._paused)
+
+    def _preempt_one(self) -> bool:
+        """Puts off the request that vLLM would put off first, as reset_prefix_cache() does: what is on its way for it is
+        dropped and computed again."""
+        scheduler = self._scheduler
+        if not scheduler.running:
+            return False
+        if scheduler.policy.value == "priority":
+            request = max(scheduler.running, key=lambda running: (running.priority, running.arrival_time))
+        else:
+            request = scheduler.running[-1]
+        scheduler.running.remove(request)
+        scheduler._preempt_request(request, time.monotonic())
+        request.async_tokens_to_discard += request.num_output_placeholders
+        request.num_output_placeholders = 0
+        scheduler.prev_step_scheduled_req_ids.discard(request.request_id)
+        return True
