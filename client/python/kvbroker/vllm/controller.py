@@ -35,6 +35,22 @@ class Load:
     next_waiting: int  # needed by the very first: fewer are of no use
 
 
+@dataclasses.dataclass
+class Figures:
+    """Of the engine's life, in slots unless they say otherwise."""
+
+    held: int = 0
+    grown: int = 0
+    returned: int = 0  # of one's own accord
+    reclaimed: int = 0  # because the broker wanted them
+    blocks_moved: int = 0
+    requests_preempted: int = 0  # for what was reclaimed
+    steps_waited: int = 0  # in which running requests sat out, because memory was on its way
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in dataclasses.asdict(self).items())
+
+
 class Controller:
     """Adopts what has been granted, wants more ahead of need, and gives back: what is spare after a while, and at once
     what the broker wants, in the order of ElasticPool.evacuate(), with preemption last.
@@ -67,7 +83,8 @@ class Controller:
         self._ticking = 0.0
         self._response = 0.0  # seconds from hearing of a target to having unmapped for it
         self._target_heard = 0.0
-        self.preemptions = 0  # for memory that the broker wanted
+        self.figures = Figures()
+        self._logged, self._logged_at = Figures(), 0.0
         pool.adopt([0])
         memory.listen(self.hear)
 
@@ -99,7 +116,7 @@ class Controller:
     def poison(self) -> None:
         """For tests: unmaps each slot that no request has a block in, so that whoever reads one ends the engine."""
         if slots := self._pool.slots_without_live_blocks():
-            self._give_back(slots)
+            self.figures.returned += self._give_back(slots)
 
     @property
     def may_grow(self) -> bool:
@@ -127,6 +144,7 @@ class Controller:
             news = self._inbox.popleft()
             if isinstance(news, Grown):
                 self._pool.adopt(news.slots)
+                self.figures.grown += len(news.slots)
             elif isinstance(news, Bound):
                 self._bound = news
                 self._target_heard = time.monotonic()
@@ -150,6 +168,7 @@ class Controller:
         holding.response = self._response
         self._memory.report(holding)
         self._reviewed = now
+        self._log(now)
         self._tick(load)
 
     def _want(self, slots: int, min_useful: int, urgency: Urgency) -> None:
@@ -192,13 +211,13 @@ class Controller:
         if spare <= 0:
             self._spare_since = now
         elif now - self._spare_since >= SPARE_FOR:
-            self._give_back(min(spare, SPARE_AT_ONCE))
+            self.figures.returned += self._give_back(min(spare, SPARE_AT_ONCE))
 
     def _obey(self, slots: int) -> None:
         """Gives back what the broker wants."""
         while self._pool.excess_live_blocks(slots) > 0 and self._preempt():
-            self.preemptions += 1
-        self._give_back(slots)
+            self.figures.requests_preempted += 1
+        self.figures.reclaimed += self._give_back(slots)
         now = time.monotonic()
         if self._target_heard:
             self._response = max(self._response * 0.9, now - self._target_heard)
@@ -207,12 +226,21 @@ class Controller:
             self._wake()  # for the rest
         self._review(now)
 
-    def _give_back(self, slots: int) -> None:
+    def _give_back(self, slots: int) -> int:
+        """How many it were."""
         evacuation = self._pool.evacuate(slots)
         if evacuation.slots:
             # First, or the library would ask for them again.
             self._want(max(len(self._pool.mapped), 1), 0, Urgency.NORMAL)
             self._apply(evacuation)
+            self.figures.blocks_moved += len(evacuation.moves)
+        return len(evacuation.slots)
+
+    def _log(self, now: float) -> None:
+        self.figures.held = len(self._pool.mapped)
+        if self.figures != self._logged and now - self._logged_at >= self._settings.log_every:
+            self._logged, self._logged_at = dataclasses.replace(self.figures), now
+            logger.info("kvbroker figures: %s", self.figures)
 
     def _tick(self, load: Load) -> None:
         """A loop that stands still must look again where time changes something: cache gets old, what is spare may go."""
@@ -222,6 +250,8 @@ class Controller:
                 seconds = IDLE_TICK if self._pool.queue.num_cached else REVIEW
             elif self.may_grow:
                 seconds = REVIEW
+            elif self.figures != self._logged:
+                seconds = max(self._settings.log_every, REVIEW)
         if seconds != self._ticking:
             self._ticking = seconds
             self._memory.tick_every(seconds)

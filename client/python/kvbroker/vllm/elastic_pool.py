@@ -39,7 +39,6 @@ class ElasticPool:
         self.queue = SlotFreeQueue(block_pool.blocks, geometry.blocks_per_slot)
         self.slots: int = block_pool.num_gpu_blocks // geometry.blocks_per_slot  # as many as could ever be
         self.mapped: set[int] = set()
-        self.blocks_moved = 0  # since the engine started
         self._pool = block_pool
         self._tables = list(tables)
         block_pool.free_block_queue = self.queue
@@ -170,4 +169,3 @@ class ElasticPool:
             for blocks, index in holders[source.block_id]:
                 blocks[index] = target
             evacuation.moves.append((source.block_id, target.block_id))
-        self.blocks_moved += len(leaving)

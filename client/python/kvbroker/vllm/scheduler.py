@@ -186,6 +186,7 @@ class Elastic:
             self._short_since = now
         if not self._controller.may_grow or now - self._short_since > self._settings.patience:
             return
+        self._controller.figures.steps_waited += 1
         for request in short:
             request.next_decode_eligible_step = scheduler.current_step + 2
         if scheduler._pause_state == self._unpaused:

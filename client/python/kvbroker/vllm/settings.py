@@ -47,6 +47,7 @@ class Settings:
     cache_age: float = 600.0  # KVBROKER_CACHE_AGE: what was not used for longer is given back
     room: int | None = None  # KVBROKER_ROOM: for weights and all else that is not KV cache; None: estimated
     patience: float = 0.05  # KVBROKER_PATIENCE: a request waits for growth so long before another one is preempted for it
+    log_every: float = 10.0  # KVBROKER_LOG_EVERY: the least time from line to line of figures in the log
     untested: bool = False  # KVBROKER_ALLOW_UNTESTED: goes on with a version of vLLM that was not tested
     poison: bool = False  # KVBROKER_POISON: for tests; after every step unmaps each slot that no live block is in
 
@@ -64,6 +65,7 @@ class Settings:
             "cache_age": ("KVBROKER_CACHE_AGE", _seconds),
             "room": ("KVBROKER_ROOM", _bytes),
             "patience": ("KVBROKER_PATIENCE", _seconds),
+            "log_every": ("KVBROKER_LOG_EVERY", _seconds),
             "untested": ("KVBROKER_ALLOW_UNTESTED", _flag),
             "poison": ("KVBROKER_POISON", _flag),
         }

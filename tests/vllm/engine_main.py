@@ -1,0 +1,47 @@
+"""A vLLM engine that does what its standard input says, a JSON object a line, and answers likewise on the descriptor that
+its first argument names. See engine.py, which speaks with it.
+
+    {"options": {...}}                                    first: makes LLM(**options)
+    {"prompts": [[1, 2], ...], "tokens": 64}              generates greedily -> {"tokens": [[...], ...], "seconds": 1.5}
+    {"call": "reset_prefix_cache"}                        a method of LLM without arguments -> {"result": ...}
+    {"metrics": true}                                     -> {"metrics": {name: value}}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+
+def main() -> None:
+    answers = os.fdopen(int(sys.argv[1]), "w")
+
+    def answer(**fields: object) -> None:
+        print(json.dumps(fields), file=answers, flush=True)
+
+    options = json.loads(sys.stdin.readline())["options"]
+    from vllm import LLM, SamplingParams
+
+    started = time.monotonic()
+    llm = LLM(skip_tokenizer_init=True, disable_log_stats=False, **options)
+    answer(seconds=time.monotonic() - started)
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "prompts" in command:
+            started = time.monotonic()
+            sampling = SamplingParams(temperature=0, max_tokens=command["tokens"], ignore_eos=True, detokenize=False)
+            prompts = [{"prompt_token_ids": prompt} for prompt in command["prompts"]]
+            outputs = llm.generate(prompts, sampling, use_tqdm=False)
+            tokens = [list(output.outputs[0].token_ids) for output in outputs]
+            answer(tokens=tokens, seconds=time.monotonic() - started)
+        elif "call" in command:
+            answer(result=getattr(llm, command["call"])())
+        else:
+            values = {metric.name: metric.value for metric in llm.get_metrics() if hasattr(metric, "value")}
+            answer(metrics=values)
+
+
+if __name__ == "__main__":
+    main()
