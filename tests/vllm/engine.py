@@ -52,17 +52,18 @@ class Engine:
             self._started = True
         return seconds
 
-    def begin(self, prompts: Tokens, tokens: int) -> None:
-        """Generates in the background: finish() waits."""
+    def begin(self, prompts: Tokens, tokens: int | list[int]) -> None:
+        """Generates so many tokens for all, or for each, in the background: finish() waits."""
         self.wait_until_ready()
-        self._send(prompts=prompts, tokens=tokens)
+        self._send(prompts=prompts, tokens=[tokens] * len(prompts) if isinstance(tokens, int) else tokens)
 
     def finish(self) -> Tokens:
         answer = self._receive()
         self.seconds = float(answer["seconds"])
+        self.endings: list[str] = answer["endings"]
         return list(answer["tokens"])
 
-    def generate(self, prompts: Tokens, tokens: int) -> Tokens:
+    def generate(self, prompts: Tokens, tokens: int | list[int]) -> Tokens:
         self.begin(prompts, tokens)
         return self.finish()
 

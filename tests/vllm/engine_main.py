@@ -2,7 +2,8 @@
 its first argument names. See engine.py, which speaks with it.
 
     {"options": {...}}                                    first: makes LLM(**options)
-    {"prompts": [[1, 2], ...], "tokens": 64}              generates greedily -> {"tokens": [[...], ...], "seconds": 1.5}
+    {"prompts": [[1, 2], ...], "tokens": [64, ...]}       generates greedily -> {"tokens": [[...], ...],
+                                                          "endings": ["length", ...], "seconds": 1.5}
     {"call": "reset_prefix_cache"}                        a method of LLM without arguments -> {"result": ...}
     {"metrics": true}                                     -> {"metrics": {name: value}}
 """
@@ -31,11 +32,15 @@ def main() -> None:
         command = json.loads(line)
         if "prompts" in command:
             started = time.monotonic()
-            sampling = SamplingParams(temperature=0, max_tokens=command["tokens"], ignore_eos=True, detokenize=False)
+            sampling = [
+                SamplingParams(temperature=0, max_tokens=most, ignore_eos=True, detokenize=False)
+                for most in command["tokens"]
+            ]
             prompts = [{"prompt_token_ids": prompt} for prompt in command["prompts"]]
             outputs = llm.generate(prompts, sampling, use_tqdm=False)
             tokens = [list(output.outputs[0].token_ids) for output in outputs]
-            answer(tokens=tokens, seconds=time.monotonic() - started)
+            endings = [output.outputs[0].finish_reason for output in outputs]
+            answer(tokens=tokens, endings=endings, seconds=time.monotonic() - started)
         elif "call" in command:
             answer(result=getattr(llm, command["call"])())
         else:

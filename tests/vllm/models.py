@@ -37,6 +37,9 @@ LLAMA_8B = SMALL | {
     "torch_dtype": "bfloat16",
 }
 
+# As much KV cache a token as Llama-3.1-8B, and few weights: 1.2 GB.
+NARROW_8B = LLAMA_8B | {"vocab_size": 32768, "hidden_size": 1024, "intermediate_size": 2048}
+
 
 def make_shape(folder: pathlib.Path, config: dict[str, object]) -> pathlib.Path:
     """Writes config.json and a tokenizer whose words are t0, t1, ...; for `--load-format dummy`."""
@@ -61,37 +64,42 @@ def make_shape(folder: pathlib.Path, config: dict[str, object]) -> pathlib.Path:
     return folder
 
 
-def make_small(folder: pathlib.Path) -> pathlib.Path:
-    """A small Llama with random weights, always the same: a wrong byte in its KV cache changes what it says."""
+def make(folder: pathlib.Path, config: dict[str, object]) -> pathlib.Path:
+    """The same with random weights, always the same ones, of a size that makes every token depend on all before it: a wrong
+    byte in the KV cache changes what is said."""
     import safetensors.torch
     import torch
 
-    make_shape(folder, SMALL)
-    generator = torch.Generator().manual_seed(7)
+    make_shape(folder, config)
+    if (folder / "model.safetensors").exists():
+        return folder
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind = getattr(torch, config["torch_dtype"])
+    generator = torch.Generator(device).manual_seed(7)
     hidden, heads, kv_heads, head = (
-        SMALL[name] for name in ("hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim")
+        config[name] for name in ("hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim")
     )
 
     def matrix(rows: int, columns: int) -> torch.Tensor:
-        return torch.randn(rows, columns, generator=generator) * (2.0 / columns**0.5)
+        return (torch.randn(rows, columns, generator=generator, device=device) * (2.0 / columns**0.5)).to("cpu", kind)
 
     tensors = {
-        "model.embed_tokens.weight": torch.randn(SMALL["vocab_size"], hidden, generator=generator),
-        "model.norm.weight": torch.ones(hidden),
-        "lm_head.weight": matrix(SMALL["vocab_size"], hidden),
+        "model.embed_tokens.weight": matrix(config["vocab_size"], hidden) * hidden**0.5 / 2,
+        "model.norm.weight": torch.ones(hidden, dtype=kind),
+        "lm_head.weight": matrix(config["vocab_size"], hidden),
     }
-    for layer in range(SMALL["num_hidden_layers"]):
+    for layer in range(config["num_hidden_layers"]):
         prefix = f"model.layers.{layer}"
         tensors |= {
             f"{prefix}.self_attn.q_proj.weight": matrix(heads * head, hidden),
             f"{prefix}.self_attn.k_proj.weight": matrix(kv_heads * head, hidden),
             f"{prefix}.self_attn.v_proj.weight": matrix(kv_heads * head, hidden),
             f"{prefix}.self_attn.o_proj.weight": matrix(hidden, heads * head),
-            f"{prefix}.mlp.gate_proj.weight": matrix(SMALL["intermediate_size"], hidden),
-            f"{prefix}.mlp.up_proj.weight": matrix(SMALL["intermediate_size"], hidden),
-            f"{prefix}.mlp.down_proj.weight": matrix(hidden, SMALL["intermediate_size"]),
-            f"{prefix}.input_layernorm.weight": torch.ones(hidden),
-            f"{prefix}.post_attention_layernorm.weight": torch.ones(hidden),
+            f"{prefix}.mlp.gate_proj.weight": matrix(config["intermediate_size"], hidden),
+            f"{prefix}.mlp.up_proj.weight": matrix(config["intermediate_size"], hidden),
+            f"{prefix}.mlp.down_proj.weight": matrix(hidden, config["intermediate_size"]),
+            f"{prefix}.input_layernorm.weight": torch.ones(hidden, dtype=kind),
+            f"{prefix}.post_attention_layernorm.weight": torch.ones(hidden, dtype=kind),
         }
     safetensors.torch.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     return folder

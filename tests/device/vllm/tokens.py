@@ -2,8 +2,8 @@
 
 tokens.py --kvbrokerd PROGRAM --kvctl PROGRAM --python PYTHON [--prompts 1000] [--out DIRECTORY]
 
-On the GPU of this machine, with the shape of Llama-3.1-8B and random weights: a plain engine answers the prompts twice, then
-an elastic one does while its limit changes every 100 ms between what it needs and much less, so that it grows, compacts and
+On the GPU of this machine, with as much KV cache a token as Llama-3.1-8B and random weights that make every token depend on
+all before it: a plain engine answers the prompts twice, then an elastic one does while its limit changes every 100 ms between what it needs and much less, so that it grows, compacts and
 preempts all the time. Batch-invariant kernels (VLLM_BATCH_INVARIANT=1) make what a request says independent of what runs
 beside it, so that every difference is an error; --variant leaves them away.
 """
@@ -12,18 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
-import subprocess
-import sys
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT / "tests/vllm"), str(ROOT / "client/python/tests")]
+from machine import Machine, add_programs  # it makes the imports below possible
 
-import engine  # noqa: E402
-import models  # noqa: E402
-from broker import Broker  # noqa: E402
+import engine  # isort: skip
+import models  # isort: skip
 
 LIMITS_GIB = (24, 6, 14, 3, 10, 4)
 
@@ -31,8 +26,8 @@ LIMITS_GIB = (24, 6, 14, 3, 10, 4)
 class Flipper:
     """Changes a tenant's limit every 100 ms while it is entered."""
 
-    def __init__(self, kvctl: str, runtime_dir: str, tenant: str) -> None:
-        self._set = [kvctl, "--runtime-dir", runtime_dir, "limit", tenant]
+    def __init__(self, machine: Machine, tenant: str) -> None:
+        self._machine, self._tenant = machine, tenant
         self._end = threading.Event()
         self.changes = 0
 
@@ -44,20 +39,18 @@ class Flipper:
     def _run(self) -> None:
         while not self._end.wait(0.1):
             limit = f"{LIMITS_GIB[self.changes % len(LIMITS_GIB)]}GiB"
-            subprocess.run([*self._set, limit, "--force"], check=True, capture_output=True)
+            self._machine.kvctl("limit", self._tenant, limit, "--force")
             self.changes += 1
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
-        subprocess.run([*self._set, "none"], check=True, capture_output=True)
+        self._machine.kvctl("limit", self._tenant, "none")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kvbrokerd", required=True)
-    parser.add_argument("--kvctl", required=True)
-    parser.add_argument("--python", default=sys.executable, help="that has vLLM and the package kvbroker")
+    add_programs(parser)
     parser.add_argument("--prompts", type=int, default=1000)
     parser.add_argument("--tokens", type=int, default=64, help="of each answer")
     parser.add_argument("--runners", nargs="+", default=["1", "2"], choices=["1", "2"], help="generations of vLLM's")
@@ -66,13 +59,11 @@ def main() -> None:
     parser.add_argument("--variant", action="store_true", help="with vLLM's usual kernels")
     parser.add_argument("--poison", action="store_true", help="unmap each slot without a live block after each step")
     parser.add_argument("--arms", nargs="+", default=["plain", "elastic"], choices=["plain", "elastic"])
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("tokens"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    model = models.make_shape(arguments.out / "model", models.LLAMA_8B)
+    model = models.make(arguments.out / "model", models.NARROW_8B)
     options = {
         "model": str(model),
-        "load_format": "dummy",
         "max_model_len": 4096,
         "max_num_seqs": 256,
         "max_num_batched_tokens": 8192,
@@ -83,7 +74,7 @@ def main() -> None:
     if "plain" in arguments.arms:
         options["gpu_memory_utilization"] = 0.8
     # A third of the prompts begin alike, so that prefixes are shared.
-    prompts = engine.prompts(arguments.prompts, seed=11, vocabulary=128256, shortest=64, longest=768)
+    prompts = engine.prompts(arguments.prompts, seed=11, vocabulary=32768, shortest=64, longest=768)
     for i in range(0, len(prompts), 3):
         prompts[i] = prompts[0][:256] + prompts[i]
     results = []
@@ -100,6 +91,9 @@ def main() -> None:
                 plain.append(alone.generate(prompts, arguments.tokens))
                 result[f"plain_seconds_{i}"] = alone.seconds
                 alone.call("reset_prefix_cache")
+            # The control: with another first token all is said differently, or nothing here could fail.
+            changed = [[(prompt[0] + 1) % 32768, *prompt[1:]] for prompt in prompts]
+            result["control_differing"] = engine.differing(plain[0], alone.generate(changed, arguments.tokens))
             alone.stop()
             result["plain_twice_differing"] = engine.differing(*plain)
         if "elastic" in arguments.arms:
@@ -117,13 +111,8 @@ def elastic(
     prompts: engine.Tokens,
     plain: list[engine.Tokens],
 ) -> dict[str, object]:
-    broker = Broker(arguments.kvbrokerd, "--tenant", "chat=none", device="cuda")
-    environment = environment | {
-        "KVBROKER_TENANT": "chat",
-        "KVBROKER_RUNTIME_DIR": broker.runtime_dir,
-        "KVBROKER_LOG_EVERY": "0.5",
-        "KVBROKER_POISON": str(int(arguments.poison)),
-    }
+    machine = Machine(arguments, "--tenant", "chat=none")
+    environment = environment | machine.environment("chat") | {"KVBROKER_POISON": str(int(arguments.poison))}
     result: dict[str, object] = {}
     shared = engine.Engine(arguments.python, options, environment, arguments.out / f"elastic-v{runner}.log")
     try:
@@ -131,7 +120,7 @@ def elastic(
         calm = shared.generate(prompts, arguments.tokens)
         result |= {"calm_seconds": shared.seconds, "calm_figures": shared.figures()}
         shared.call("reset_prefix_cache")
-        with Flipper(arguments.kvctl, broker.runtime_dir, "chat") as flipper:
+        with Flipper(machine, "chat") as flipper:
             shaken = shared.generate(prompts, arguments.tokens)
         time.sleep(1)
         result |= {"shaken_seconds": shared.seconds, "limit_changes": flipper.changes, "figures": shared.figures()}
@@ -141,9 +130,8 @@ def elastic(
         result["calm_against_shaken_differing"] = engine.differing(calm, shaken)
     finally:
         shared.stop()
-        status = [arguments.kvctl, "--runtime-dir", broker.runtime_dir, "status", "--json"]
-        result["status"] = json.loads(subprocess.run(status, check=True, capture_output=True, text=True).stdout)
-        broker.stop()
+        result["status"] = machine.kvctl("status")
+        machine.stop()
     return result
 
 

@@ -81,6 +81,7 @@ class Controller:
         self._reviewed = 0.0
         self._spare_since = 0.0
         self._ticking = 0.0
+        self._rests = False
         self._response = 0.0  # seconds from hearing of a target to having unmapped for it
         self._target_heard = 0.0
         self.figures = Figures()
@@ -105,8 +106,15 @@ class Controller:
         if excess > 0 and len(self._pool.mapped) > 1:
             self._obey(min(excess, SLOTS_AT_ONCE))
 
+    def rest(self) -> None:
+        """There is nothing to do: the loop will stand still. Cheap where that is known."""
+        if not self._rests:
+            self._rests = True
+            self._review(time.monotonic())
+
     def before_step(self) -> None:
         self.attend()
+        self._rests = False
         now = time.monotonic()
         self._pool.queue.now = now
         short = self._pool.queue.num_empty < self._pool.geometry.blocks_per_slot and not self._is_bounded

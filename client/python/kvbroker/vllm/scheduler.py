@@ -37,7 +37,10 @@ def elastic(base: type, settings: Settings) -> type:
 
         def has_requests(self) -> bool:
             self._elastic.attend()
-            return bool(super().has_requests())
+            has_requests = bool(super().has_requests())
+            if not has_requests:
+                self._elastic.rest()
+            return has_requests
 
         def reset_prefix_cache(self, *args: Any, **kwargs: Any) -> bool:
             with self._elastic.resetting_cache():
@@ -75,7 +78,7 @@ class Elastic:
         self._watermark = scheduler.scheduler_config.watermark
         self._short_since: float | None = None  # when running requests began to wait for blocks
         self._holds_back_waiting = False
-        self.attend = self._controller.attend
+        self.attend, self.rest = self._controller.attend, self._controller.rest
         slot, first = geometry.slot_bytes / 2**20, geometry.blocks_per_slot
         logger.info(
             "kvbroker: tenant %s, KV cache of up to %.1f GiB in slots of %.0f MiB (%d blocks), %s layout; one slot is held now",

@@ -1,0 +1,248 @@
+"""The plug-in in real vLLM on a CPU, with a real broker on the host device: whatever happens to its memory, an engine says
+what one without the plug-in says.
+
+vllm_test.py KVBROKERD KVCTL PYTHON MODEL DIRECTORY [TEST ...]
+PYTHON has vLLM and the package kvbroker. MODEL is a folder of models.make(). Logs go to DIRECTORY.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from collections.abc import Callable, Sequence
+from typing import Any
+
+KVBROKERD, KVCTL, PYTHON, MODEL, LOGS = sys.argv[1:6]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "client/python/tests"))
+
+from broker import Broker  # noqa: E402
+from engine import Engine, differing, prompts  # noqa: E402
+
+MIB = 1 << 20
+PROMPTS = prompts(40, seed=1)
+TOKENS = 160
+IN_CORE = {"distributed_executor_backend": "vllm.v1.executor.uniproc_executor.UniProcExecutor"}
+IN_PROCESS_OF_ITS_OWN: dict[str, Any] = {}  # what vLLM does on a CPU
+OPTIONS = {
+    "model": MODEL,
+    "dtype": "float32",
+    "enforce_eager": True,
+    "block_size": 16,
+    "max_num_seqs": 32,
+    "max_model_len": 2048,
+    "max_num_batched_tokens": 2048,
+}
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "TORCHDYNAMO_DISABLE": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "KVBROKER_SLOT": "2MiB",
+    "KVBROKER_LOG_EVERY": "0.1",
+}
+
+
+def start(name: str, environment: dict[str, str] | None = None, **options: Any) -> Engine:
+    log = pathlib.Path(LOGS) / f"{name}.log"
+    return Engine(PYTHON, OPTIONS | IN_CORE | options, ENVIRONMENT | (environment or {}), log)
+
+
+_reference: list[list[int]] = []
+
+
+def setUpModule() -> None:
+    """What an engine without the plug-in says."""
+    plain = start("plain")
+    _reference.extend(plain.generate(PROMPTS, TOKENS))
+    changed = [[(prompt[0] + 1) % 512, *prompt[1:]] for prompt in PROMPTS]
+    others = plain.generate(changed, TOKENS)
+    plain.stop()
+    # If what is said did not depend on what is remembered, nothing below could fail.
+    assert differing(_reference, others) == len(PROMPTS), "answers do not depend on the first token of the prompt"
+
+
+class WithBroker(unittest.TestCase):
+    memory = "1GiB"
+
+    def setUp(self) -> None:
+        self.broker = Broker(KVBROKERD, "--host-memory", self.memory, "--tenant", "a=none", "--tenant", "b=none")
+        self.addCleanup(self.broker.stop)
+
+    def engine(self, tenant: str = "a", environment: dict[str, str] | None = None, **options: Any) -> Engine:
+        ours = {"KVBROKER_TENANT": tenant, "KVBROKER_RUNTIME_DIR": self.broker.runtime_dir}
+        engine = start(f"{self.id().split('.')[-1]}-{tenant}", ours | (environment or {}), **options)
+        self.addCleanup(engine.stop)
+        return engine
+
+    def kvctl(self, *arguments: str) -> dict[str, Any]:
+        ran = subprocess.run(
+            [KVCTL, "--runtime-dir", self.broker.runtime_dir, *arguments, "--json"], capture_output=True, text=True, check=True
+        )
+        return dict(json.loads(ran.stdout)) if ran.stdout.strip().startswith("{") else {}
+
+    def granted(self) -> int:
+        return int(self.kvctl("status")["memory"]["granted"])
+
+    def limit(self, size: str, tenant: str = "a") -> None:
+        self.kvctl("limit", tenant, size, "--force")
+
+    def eventually(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.02)
+
+    def assert_same(self, answers: Sequence[Sequence[int]]) -> None:
+        self.assertEqual(differing(_reference, answers), 0, "answers differ from those without the plug-in")
+
+    def generate_while(self, engine: Engine, disturb: Callable[[], None]) -> None:
+        """The answers must be right while `disturb` is called again and again."""
+        end = threading.Event()
+
+        def run() -> None:
+            while not end.is_set():
+                disturb()
+
+        thread = threading.Thread(target=run)
+        engine.begin(PROMPTS, TOKENS)
+        thread.start()
+        try:
+            answers = engine.finish()
+        finally:
+            end.set()
+            thread.join()
+        self.assert_same(answers)
+
+    def shake(self, *limits: str) -> Callable[[], None]:
+        def once() -> None:
+            for size in limits:
+                self.limit(size)
+                time.sleep(0.1)
+
+        return once
+
+
+class OneEngineTest(WithBroker):
+    def test_grows_with_its_load_and_gives_back_what_is_asked_for(self) -> None:
+        engine = self.engine()
+        engine.wait_until_ready()
+        self.eventually(lambda: self.granted() <= 2 * 2 * MIB, "an idle engine holds more than two slots")
+
+        self.assert_same(engine.generate(PROMPTS, TOKENS))
+        grown = engine.figures()
+        self.assertGreater(grown["grown"], 10)
+        self.assertEqual(grown["requests_preempted"], 0)
+
+        # Idle: all it holds is cache, which goes at once, without a request to wake the engine.
+        self.assertGreater(self.granted(), 20 * MIB)
+        self.limit("8MiB")
+        self.eventually(lambda: self.granted() <= 8 * MIB, "cache of an idle engine does not come back")
+        self.limit("none")
+
+        # The same again, partly from what is still cached.
+        self.assert_same(engine.generate(PROMPTS, TOKENS))
+
+        # Serving: what is free or cached goes, then blocks move, then requests are put off.
+        self.generate_while(engine, self.shake("40MiB", "12MiB", "30MiB", "8MiB"))
+        figures = engine.figures()
+        self.assertGreater(figures["reclaimed"], 20)
+        self.assertGreater(figures["blocks_moved"], 0)
+        self.assertGreater(figures["requests_preempted"], 0)
+        self.limit("none")
+
+        self.assertTrue(engine.call("reset_prefix_cache"))
+        self.eventually(lambda: self.granted() <= 2 * 2 * MIB, "an idle engine without cache holds more than two slots")
+
+    def test_moves_blocks_rather_than_putting_requests_off(self) -> None:
+        engine = self.engine(enable_prefix_caching=False)
+        # Three quarters of the requests end early, and leave holes in all slots.
+        tokens = [40 if i % 4 else 600 for i in range(32)]
+        plain = start("plain-mixed", enable_prefix_caching=False)
+        expected = plain.generate(PROMPTS[:32], tokens)
+        plain.stop()
+        engine.wait_until_ready()
+        engine.begin(PROMPTS[:32], tokens)
+        self.eventually(lambda: engine.figures().get("held", 0) > 10, "it does not grow")
+        time.sleep(1.0)
+        held = engine.figures()["held"]
+        self.limit(f"{2 * (held - held // 3)}MiB")
+        self.assertEqual(differing(expected, engine.finish()), 0)
+        self.eventually(lambda: engine.figures()["blocks_moved"] > 0, "no block was moved")
+        self.assertEqual(engine.figures()["requests_preempted"], 0)
+
+    def test_touches_nothing_that_is_not_in_use(self) -> None:
+        """Every slot without a live block is unmapped after every step: a read of one would end the engine."""
+        for caching in (True, False):
+            engine = self.engine(environment={"KVBROKER_POISON": "1"}, enable_prefix_caching=caching)
+            self.generate_while(engine, self.shake("30MiB", "12MiB"))
+            self.assertGreater(engine.figures()["returned"], 20)
+            engine.stop()
+            self.limit("none")
+
+    def test_works_with_the_worker_in_a_process_of_its_own(self) -> None:
+        engine = self.engine(**{"distributed_executor_backend": "mp"})
+        self.assert_same(engine.generate(PROMPTS, TOKENS))
+        self.generate_while(engine, self.shake("40MiB", "12MiB", "30MiB", "8MiB"))
+        figures = engine.figures()
+        self.assertGreater(figures["blocks_moved"], 0)
+        self.assertGreater(figures["requests_preempted"], 0)
+
+    def test_works_with_a_plane_for_each_layer(self) -> None:
+        engine = self.engine(environment={"KVBROKER_LAYOUT": "per-layer", "KVBROKER_SLOT": "8MiB"})
+        self.generate_while(engine, self.shake("160MiB", "40MiB", "24MiB"))
+        self.assertGreater(engine.figures()["reclaimed"], 0)
+
+    def test_serves_on_from_what_it_holds_when_the_broker_is_killed(self) -> None:
+        engine = self.engine()
+        self.assert_same(engine.generate(PROMPTS, TOKENS))
+        engine.begin(PROMPTS, TOKENS)
+        self.broker.kill()
+        self.assert_same(engine.finish())
+
+    def test_refuses_a_request_that_can_never_fit_and_serves_the_others(self) -> None:
+        self.limit("6MiB")  # 95 blocks
+        engine = self.engine()
+        long = prompts(1, seed=5, shortest=1900, longest=1901)
+        answers = engine.generate([PROMPTS[0], *long, PROMPTS[1]], TOKENS)
+        self.assertEqual(answers[0], _reference[0])
+        self.assertEqual(answers[2], _reference[1])
+        self.assertEqual(answers[1], [])
+        self.assertEqual(engine.endings, ["length", "error", "length"])
+        self.assertIn("tenant a may have", engine.log.read_text())
+
+    def test_cache_goes_when_it_is_old(self) -> None:
+        engine = self.engine(environment={"KVBROKER_CACHE_AGE": "2"})
+        self.assert_same(engine.generate(PROMPTS, TOKENS))
+        self.assertGreater(self.granted(), 20 * MIB)
+        self.eventually(lambda: self.granted() <= 2 * 2 * MIB, "old cache is kept")
+
+    def test_cache_is_bounded(self) -> None:
+        engine = self.engine(environment={"KVBROKER_CACHE_MAX": "10MiB"})
+        self.assert_same(engine.generate(PROMPTS, TOKENS))
+        self.eventually(lambda: self.granted() <= 14 * MIB, "more cache is kept than was allowed")
+
+
+class TwoEnginesTest(WithBroker):
+    memory = "64MiB"  # less than both need
+
+    def test_share_what_there_is(self) -> None:
+        engines = [self.engine("a"), self.engine("b")]
+        for engine in engines:
+            engine.wait_until_ready()
+        for engine in engines:
+            engine.begin(PROMPTS, TOKENS)
+        for engine in engines:
+            self.assert_same(engine.finish())
+        # One alone gets what the other one has left there.
+        self.assert_same(engines[0].generate(PROMPTS, TOKENS))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[6:]], verbosity=2)
