@@ -18,6 +18,7 @@ logger = logging.getLogger("vllm.plugins.kvbroker")
 
 SHORT_REVIEW = 0.005  # seconds: the same where hardly any block is empty
 REVIEW = 0.1  # seconds from look to look at what is wanted, held and too old, while the engine serves
+REPORT = 0.5  # seconds from report to report of what is held, which takes a look at every slot; and after each reclaim
 IDLE_TICK = 1.0  # the same while it does not
 AHEAD = 0.25  # seconds: memory for so long at the pace of the last growth is wanted ahead of need
 SPARE_FOR = 1.0  # seconds: what was not wanted for so long goes back
@@ -78,7 +79,7 @@ class Controller:
         self._told = (1, 0)  # the newest want: slots, and the fewest new ones that are of use
         self._pace = 0.0  # blocks a second that live ones have grown by
         self._live_before = 0
-        self._reviewed = 0.0
+        self._reviewed = self._reported = 0.0
         self._spare_since = 0.0
         self._ticking = 0.0
         self._rests = False
@@ -172,9 +173,11 @@ class Controller:
         min_useful = pool.geometry.slots_of(missing) if missing > 0 else 0
         self._shrink(now, slots)
         self._want(max(slots, len(pool.mapped)), min_useful, Urgency.HIGH if load.waiting else Urgency.NORMAL)
-        holding = pool.holding(now)
-        holding.response = self._response
-        self._memory.report(holding)
+        if now - self._reported >= REPORT or not load.requests:
+            self._reported = now
+            holding = pool.holding(now)
+            holding.response = self._response
+            self._memory.report(holding)
         self._reviewed = now
         self._log(now)
         self._tick(load)
@@ -232,7 +235,9 @@ class Controller:
             self._target_heard = 0.0
         if len(self._pool.mapped) > max(self._bound.slots, 1):
             self._wake()  # for the rest
-        self._review(now)
+        else:
+            self._reported = 0.0
+            self._review(now)
 
     def _give_back(self, slots: int) -> int:
         """How many it were."""

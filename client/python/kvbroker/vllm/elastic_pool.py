@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from kvbroker.arena import Holding
@@ -76,8 +78,8 @@ class ElasticPool:
         evacuation = Evacuation()
         to_place = 0
         for slot in victims:
-            to_place += self._live_in(slot)
-            if to_place > self.queue.num_free_blocks - self.queue.empty_in(slot) - self.queue.cached_in(slot):
+            to_place += self.queue.live_in(slot)
+            if to_place > self.queue.num_free_blocks - self.queue.free_in(slot):
                 break
             for block in self.queue.withdraw(slot):
                 self._pool._maybe_evict_cached_block(block)
@@ -99,24 +101,20 @@ class ElasticPool:
         self.queue.forget([block for block in self.queue.cached() if block.block_hash is None])
 
     def slots_without_live_blocks(self) -> int:
-        return sum(1 for slot in self.mapped if slot != 0 and not self._live_in(slot))
+        return sum(1 for live, _, _ in self.queue.census(self.mapped - {0}) if not live)
 
     def holding(self, now: float) -> Holding:
         """What the mapped slots hold, by what it would cost to give them back."""
         free = spare = live_slots = 0
         by_age = [0] * (len(AGES) + 1)
-        for slot in self.mapped:
-            if slot == 0:
-                continue
-            empty, cached = self.queue.empty_in(slot), self.queue.cached_in(slot)
-            if empty == self.geometry.blocks_per_slot:
-                free += 1
-            elif empty + cached == self.geometry.blocks_per_slot:
-                age = now - self.queue.cached_at(slot)
-                by_age[sum(age >= bound for bound in AGES)] += 1
-            else:
+        for live, cached_at, _ in self.queue.census(self.mapped - {0}):
+            if live:
                 live_slots += 1
-                spare += empty + cached
+                spare += self.geometry.blocks_per_slot - live
+            elif cached_at < 0:
+                free += 1
+            else:
+                by_age[bisect.bisect_right(AGES, now - cached_at)] += 1
         compactable = min(spare // self.geometry.blocks_per_slot, live_slots)
         size = self.geometry.slot_bytes
         return Holding(
@@ -127,20 +125,15 @@ class ElasticPool:
             pinned=size if 0 in self.mapped else 0,
         )
 
-    def _live_in(self, slot: int) -> int:
-        return self.geometry.blocks_per_slot - self.queue.empty_in(slot) - self.queue.cached_in(slot)
-
-    def _cheapest(self, count: int, without: frozenset[int] | set[int] = frozenset()) -> list[int]:
-        def price(slot: int) -> tuple[int, float, int]:
-            cached_at = self.queue.cached_at(slot) if self.queue.cached_in(slot) else -1.0
-            return self._live_in(slot), cached_at, -slot
-
-        return sorted((slot for slot in self.mapped if slot != 0 and slot not in without), key=price)[: max(count, 0)]
+    def _cheapest(self, count: int, without: Set[int] = frozenset()) -> list[int]:
+        """High numbers first among equals, since low ones are handed out first."""
+        prices = self.queue.census(self.mapped - {0} - without)
+        return [slot for _, _, slot in heapq.nsmallest(count, prices, key=lambda price: (price[0], price[1], -price[2]))]
 
     def _holders(self, slots: Iterable[int]) -> dict[int, list[tuple[list[Block], int]]]:
         """Where requests have live blocks of the slots in their lists, by block id."""
         per_slot = self.geometry.blocks_per_slot
-        wanted = {slot for slot in slots if self._live_in(slot)}
+        wanted = {slot for slot in slots if self.queue.live_in(slot)}
         found: dict[int, list[tuple[list[Block], int]]] = {}
         if wanted:
             for table in self._tables:

@@ -33,7 +33,7 @@ class SlotFreeQueue:
         self._cached: OrderedDict[int, Block] = OrderedDict()  # by block id, oldest first
         self._cached_in = [0] * slots
         self._cached_at = [0.0] * slots  # when the newest cached block of the slot was left
-        self._left_at: dict[int, float] = {}  # of each cached block
+        self._left_at = [0.0] * len(blocks)  # of no meaning for blocks that are not cached
 
     # ------------------------------------------------------------- vLLM's
 
@@ -126,15 +126,22 @@ class SlotFreeQueue:
         self.num_free_blocks -= len(cached)
         return cached
 
-    def empty_in(self, slot: int) -> int:
-        return len(self._empty[slot])
+    def live_in(self, slot: int) -> int:
+        """How many blocks of an adopted slot are not in the queue."""
+        return self._per_slot - len(self._empty[slot]) - self._cached_in[slot]
 
-    def cached_in(self, slot: int) -> int:
-        return self._cached_in[slot]
+    def free_in(self, slot: int) -> int:
+        return len(self._empty[slot]) + self._cached_in[slot]
 
-    def cached_at(self, slot: int) -> float:
-        """When the newest cached block of the slot was left; of no meaning where it has none."""
-        return self._cached_at[slot]
+    def census(self, slots: Iterable[int]) -> list[tuple[int, float, int]]:
+        """Of each of these adopted slots its live blocks, when its newest cached block was left (-1: it has none), and its
+        number: cheapest first, where the list is sorted."""
+        per_slot, empty, cached_in, cached_at = self._per_slot, self._empty, self._cached_in, self._cached_at
+        return [
+            (per_slot - len(empty[slot]) - cached, cached_at[slot] if cached else -1.0, slot)
+            for slot in slots
+            for cached in (cached_in[slot],)
+        ]
 
     @property
     def num_cached(self) -> int:
@@ -176,5 +183,4 @@ class SlotFreeQueue:
 
     def _uncache(self, block: Block) -> None:
         del self._cached[block.block_id]
-        del self._left_at[block.block_id]
         self._cached_in[block.block_id // self._per_slot] -= 1

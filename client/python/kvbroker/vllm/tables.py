@@ -51,8 +51,7 @@ class Mover:
 
     def _copy(self, moves: Sequence[tuple[int, int]]) -> None:
         for start in range(0, len(moves), BLOCKS_AT_ONCE):
-            pairs = torch.tensor(moves[start : start + BLOCKS_AT_ONCE], dtype=torch.int64)
-            pairs = pairs.to(self._device, non_blocking=True)
+            pairs = self._to_device(torch.tensor(moves[start : start + BLOCKS_AT_ONCE], dtype=torch.int64))
             for plane in self._planes:
                 plane.index_copy_(0, pairs[:, 1], plane.index_select(0, pairs[:, 0]))
 
@@ -64,7 +63,7 @@ class Mover:
                 table[...] = names[table]
                 continue
             if per_block not in on_device:
-                on_device[per_block] = torch.from_numpy(_kernel_names(renamed, per_block)).to(table.device)
+                on_device[per_block] = self._to_device(torch.from_numpy(_kernel_names(renamed, per_block)))
             table.copy_(on_device[per_block][table.long()])
         for state in getattr(self._runner, "requests", {}).values():
             for group in state.block_ids:
@@ -83,6 +82,12 @@ class Mover:
         for table in self._runner.input_batch.block_table.block_tables:
             yield table.blocks_per_kv_block, table.block_table.np
             yield table.blocks_per_kv_block, table.block_table.gpu
+
+    def _to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Without waiting for the device."""
+        if self._device.type != "cuda":
+            return tensor
+        return tensor.pin_memory().to(self._device, non_blocking=True)
 
     def _fence(self) -> Fence:
         if self._device.type != "cuda":
