@@ -22,7 +22,7 @@ from machine import GIB, Machine, add_programs
 import engine  # isort: skip
 import models  # isort: skip
 
-SLOT = 32 << 20
+NEIGHBOURS_SLOT = 128 << 20
 VOCABULARY = 128256
 
 
@@ -45,18 +45,19 @@ def tax(plain: engine.Engine, elastic: engine.Engine, rounds: int) -> dict[str, 
 
 
 class Neighbour:
-    """Wants memory in plain slots."""
+    """Wants memory: as slots that it maps, or as room, free for whoever allocates."""
 
     def __init__(self, machine: Machine) -> None:
         import kvbroker
 
         self._session = kvbroker.Session("neighbour", runtime_dir=machine.broker.runtime_dir)
-        self._arena = self._session.create_arena([SLOT], slots=1024)
+        self._arena = self._session.create_arena([NEIGHBOURS_SLOT], slots=256)
 
-    def take(self, slots: int, timeout: float = 10.0) -> float:
-        """Milliseconds until it has them; then they go back."""
+    def map(self, size: int, timeout: float = 10.0) -> float:
+        """Milliseconds until it can use so many bytes; then they go back."""
         import kvbroker
 
+        slots = size // NEIGHBOURS_SLOT
         started = time.monotonic()
         self._arena.want(slots, urgency=kvbroker.Urgency.HIGH)
         self._arena.wait(slots, timeout)
@@ -68,19 +69,28 @@ class Neighbour:
             time.sleep(0.001)
         return passed * 1000
 
+    def room(self, size: int, timeout: float = 10.0) -> float:
+        """The same until so many bytes are free."""
+        started = time.monotonic()
+        self._session.reserve_room(size, timeout)
+        passed = time.monotonic() - started
+        self._session.settle_room(0)
+        return passed * 1000
+
 
 def idle_victim(machine: Machine, victim: engine.Engine, rounds: int) -> dict[str, object]:
     """The engine's cache fills what there is, and the neighbour wants 10 GiB of it."""
-    neighbour, waits = Neighbour(machine), []
-    for turn in range(rounds):
+    neighbour = Neighbour(machine)
+    waits: dict[str, list[float]] = {"map": [], "room": []}
+    for turn in range(2 * rounds):
         # 60 MiB of cache each; more than there is room for.
-        victim.generate(
-            engine.prompts(400, seed=turn, vocabulary=VOCABULARY, shortest=480, longest=481), 1
-        )
+        victim.generate(engine.prompts(400, seed=turn, vocabulary=VOCABULARY, shortest=480, longest=481), 1)
         time.sleep(0.5)
-        waits.append(neighbour.take(10 * GIB // SLOT))
-        time.sleep(0.2)
-    return {"idle_10GiB_ms": waits, "idle_10GiB_p50_ms": statistics.median(waits), "figures": victim.figures()}
+        kind = "room" if turn % 2 else "map"
+        waits[kind].append(getattr(neighbour, kind)(10 * GIB))
+        time.sleep(0.3)
+    medians = {f"idle_10GiB_{kind}_p50_ms": statistics.median(times) for kind, times in waits.items()}
+    return {"idle_10GiB_ms": waits, **medians, "figures": victim.figures()}
 
 
 def serving_victim(machine: Machine, victim: engine.Engine, rounds: int) -> dict[str, object]:
@@ -92,7 +102,7 @@ def serving_victim(machine: Machine, victim: engine.Engine, rounds: int) -> dict
     def ask() -> None:
         time.sleep(1.5)
         while not end.is_set():
-            waits.append(neighbour.take(2 * GIB // SLOT))
+            waits.append(neighbour.map(2 * GIB))
             time.sleep(0.3)
 
     before = victim.figures()
@@ -136,6 +146,7 @@ def mostly_cached(machine: Machine, victim: engine.Engine) -> dict[str, object]:
     victim.finish()
     return {
         "held": held,
+        "running": 30,
         "asked": asked,
         "returned_share": returned / asked,
         "seconds": passed,

@@ -23,7 +23,7 @@ from kvbroker.vllm.settings import Settings
 logger = logging.getLogger("vllm.plugins.kvbroker")
 
 FENCE_POLL = 0.0005  # seconds from look to look whether the device has passed a fence
-START_PATIENCE = 120.0  # seconds that an engine waits for room, and for its first slots
+START_PATIENCE = 600.0  # seconds that an engine waits for room, in which others start before it, and for its first slots
 SLOTS_KEPT = 1  # slot 0, which has the null block
 
 
