@@ -11,7 +11,7 @@ from collections.abc import Callable
 from kvbroker.arena import Urgency
 from kvbroker.vllm.elastic_pool import ElasticPool, Evacuation
 from kvbroker.vllm.link import Memory
-from kvbroker.vllm.memory import Bound, Grown, News, Tick
+from kvbroker.vllm.news import Bound, Grown, News, Refused, Tick
 from kvbroker.vllm.settings import Settings
 
 logger = logging.getLogger("vllm.plugins.kvbroker")
@@ -21,6 +21,7 @@ REVIEW = 0.1  # seconds from look to look at what is wanted, held and too old, w
 REPORT = 0.5  # seconds from report to report of what is held, which takes a look at every slot; and after each reclaim
 IDLE_TICK = 1.0  # the same while it does not
 AHEAD = 0.25  # seconds: memory for so long at the pace of the last growth is wanted ahead of need
+AT_REST = 64 << 20  # bytes that an engine keeps at rest, so that its next request need not wait
 SPARE_FOR = 1.0  # seconds: what was not wanted for so long goes back
 SPARE_AT_ONCE = 8  # slots, each REVIEW: what nobody asks for goes back slowly, for the sake of the kernels beside it
 SLOTS_AT_ONCE = 64  # of what the broker asks for, each visit: the engine's loop is not held up for longer
@@ -66,14 +67,15 @@ class Controller:
         settings: Settings,
         *,
         load: Callable[[], Load],
+        refuse: Callable[[str], None],
         preempt: Callable[[], bool],
         apply: Callable[[Evacuation], None],
         wake: Callable[[], None],
     ) -> None:
-        """load: what there is to do. preempt: puts off the request that matters least; False: there is none. apply: does to
+        """load: what there is to do. refuse: ends the first of those that wait, with a reason. preempt: puts off the request that matters least; False: there is none. apply: does to
         the memory what an evacuation says, and unmaps its slots. wake: makes a loop that stands still call attend()."""
         self._pool, self._memory, self._settings = pool, memory, settings
-        self._load, self._preempt, self._apply, self._wake = load, preempt, apply, wake
+        self._load, self._refuse, self._preempt, self._apply, self._wake = load, refuse, preempt, apply, wake
         self._bound = Bound(pool.slots, pool.slots, None)
         self._inbox: collections.deque[News] = collections.deque()
         self._told = (1, 0)  # the newest want: slots, and the fewest new ones that are of use
@@ -157,6 +159,9 @@ class Controller:
             elif isinstance(news, Bound):
                 self._bound = news
                 self._target_heard = time.monotonic()
+            elif isinstance(news, Refused):
+                if news.min_useful and news.min_useful == self._told[1]:
+                    self._refuse(news.reason)
             elif isinstance(news, Tick):
                 self._review(time.monotonic())
 
@@ -165,6 +170,9 @@ class Controller:
         pool, queue = self._pool, self._pool.queue
         queue.now = now
         load = self._load()
+        if load.next_waiting > self.most_blocks:
+            self._refuse(f"it needs {self._mib(load.next_waiting):.0f} MiB, and no more than {self._mib(self.most_blocks):.0f} may be had")
+            load = dataclasses.replace(load, next_waiting=0, waiting=0)
         self._measure_pace(now)
         self._bound_cache(now)
         blocks = pool.live_blocks + self._kept_cached(now) + load.admitted + load.waiting + self._ahead(load)
@@ -182,6 +190,9 @@ class Controller:
         self._log(now)
         self._tick(load)
 
+    def _mib(self, blocks: int) -> float:
+        return blocks * self._pool.geometry.slot_bytes / self._pool.geometry.blocks_per_slot / 2**20
+
     def _want(self, slots: int, min_useful: int, urgency: Urgency) -> None:
         if (slots, min_useful) != self._told:
             self._told = slots, min_useful
@@ -194,9 +205,11 @@ class Controller:
             self._live_before = live
 
     def _ahead(self, load: Load) -> int:
-        """Empty blocks to have in hand: at least a slot of them, for the request that comes next."""
-        slot = self._pool.geometry.blocks_per_slot
-        return max(2 * slot, int(self._pace * AHEAD)) if load.requests else slot
+        """Empty blocks to have in hand."""
+        if load.requests:
+            return max(2 * self._pool.geometry.blocks_per_slot, int(self._pace * AHEAD))
+        at_rest = max(AT_REST // self._pool.geometry.slot_bytes, 1) * self._pool.geometry.blocks_per_slot
+        return max(at_rest - self._pool.live_blocks, 0)
 
     def _bound_cache(self, now: float) -> None:
         queue = self._pool.queue
@@ -259,7 +272,7 @@ class Controller:
         """A loop that stands still must look again where time changes something: cache gets old, what is spare may go."""
         seconds = 0.0
         if not load.requests:
-            if len(self._pool.mapped) > self._pool.geometry.slots_of(1 + self._ahead(load)):
+            if len(self._pool.mapped) > self._pool.geometry.slots_of(self._pool.live_blocks + self._ahead(load)):
                 seconds = IDLE_TICK if self._pool.queue.num_cached else REVIEW
             elif self.may_grow:
                 seconds = REVIEW

@@ -32,15 +32,15 @@ class Engine:
 
     def evacuate(self, evacuation: Evacuation) -> None:
         """Has the worker do it behind all steps that were sent to it, and ahead of all that follow. Does not wait, and
-        raises what an earlier one raised."""
-        for future in [future for future in self._under_way if future.done()]:
-            self._under_way.remove(future)
-            future.result()
+        raises what this one or an earlier one raised."""
         self._under_way.append(
             self._core.model_executor.collective_rpc(
                 worker.evacuate, args=(evacuation.slots, evacuation.moves), non_block=True
             )
         )
+        for future in [future for future in self._under_way if future.done()]:
+            self._under_way.remove(future)
+            future.result()
 
     def wake(self) -> None:
         """Makes the loop turn once where it waits for requests. Any thread."""

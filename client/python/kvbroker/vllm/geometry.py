@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 ALIGNMENT = 512  # of a block, bytes: any element type and any kernel's loads
-MOST_PADDING = 0.03  # of a slot; a layout that wastes more is refused
+MOST_PADDING = 0.05  # of a slot; a layout that wastes more is refused
 
 
 class Layout(enum.Enum):
@@ -44,7 +44,7 @@ def choose(layout: Layout, page_bytes: Sequence[int], granularity: int, slot_byt
     """The geometry with slots of about `slot_bytes`, and no more but where a single block needs it.
 
     page_bytes: what a block takes in each of the engine's tensors. granularity: of the device; extents are multiples of it.
-    A block that does not divide any extent evenly is padded: its pitch grows, by MOST_PADDING at most. Raises ValueError
+    A block that does not divide any extent evenly is padded: its pitch grows, by MOST_PADDING of a slot at most. Raises ValueError
     where that is not enough.
     """
     if layout is Layout.PER_LAYER:

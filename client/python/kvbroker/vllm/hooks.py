@@ -60,7 +60,8 @@ def install(version: str, hooks: list[Hook], needed: list[Needed], *, untested: 
             f"kvbroker was tested with vLLM {', '.join(TESTED_VERSIONS)}, and this is {version}."
             " KVBROKER_ALLOW_UNTESTED=1 tries it nonetheless; without KVBROKER_TENANT the plug-in is off."
         )
-    misfits = [misfit for part in (*hooks, *needed) if (misfit := part.misfit())]
+    parts: list[Hook | Needed] = [*hooks, *needed]
+    misfits = [misfit for part in parts if (misfit := part.misfit())]
     if misfits:
         raise RuntimeError(f"kvbroker does not fit vLLM {version}, and changed nothing: {'; '.join(misfits)}")
     for hook in hooks:

@@ -6,10 +6,13 @@ import os
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Client, Connection, Listener
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kvbroker.arena import Holding, Urgency
-from kvbroker.vllm.memory import KvMemory, News
+from kvbroker.vllm.news import News
+
+if TYPE_CHECKING:
+    from kvbroker.vllm.memory import KvMemory
 
 
 class Memory(Protocol):

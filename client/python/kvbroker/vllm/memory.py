@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import logging
 import os
 import select
@@ -15,9 +14,10 @@ from typing import Any
 import torch
 
 from kvbroker.arena import Arena, Holding, Urgency
-from kvbroker.errors import KvbError
+from kvbroker.errors import FailedPrecondition, KvbError
 from kvbroker.session import EventKind, Session
 from kvbroker.vllm.geometry import Geometry
+from kvbroker.vllm.news import Bound, Grown, News, Refused, Tick
 from kvbroker.vllm.settings import Settings
 
 logger = logging.getLogger("vllm.plugins.kvbroker")
@@ -27,28 +27,6 @@ START_PATIENCE = 600.0  # seconds that an engine waits for room, in which others
 SLOTS_KEPT = 1  # slot 0, which has the null block
 
 
-@dataclasses.dataclass(frozen=True)
-class Grown:
-    """Slots that are backed from now on, and zero."""
-
-    slots: tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Bound:
-    """What the broker allows: how many slots, how much of the cache is worth growing for, and the tenant's limit."""
-
-    slots: int  # the target; the arena's size where there is none
-    limit: int  # no request will ever have more
-    eviction_age: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Tick:
-    """Time has passed; for an engine whose own loop stands still."""
-
-
-News = Grown | Bound | Tick
 Fence = Callable[[], bool]  # whether the device has passed it
 
 
@@ -76,6 +54,7 @@ class KvMemory:
         self._retired: collections.deque[tuple[Fence, tuple[int, ...]]] = collections.deque()
         self._warm_up: list[int] = []
         self._has_room = False
+        self._min_useful = 0  # of the newest want
         self._ticks = 0.0  # seconds from tick to tick; 0: none are needed
         self._lock = threading.Lock()
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -136,6 +115,8 @@ class KvMemory:
                 listener(self._unheard.popleft())
 
     def want(self, slots: int, min_useful: int, urgency: Urgency) -> None:
+        """Fewer than `min_useful` new ones are of no use; Refused tells where so many can never be had."""
+        self._min_useful = min_useful
         self.arena.want(slots, min_useful=min_useful, urgency=urgency)
 
     def report(self, holding: Holding) -> None:
@@ -191,7 +172,7 @@ class KvMemory:
             elif event.kind == EventKind.BROKER_AWAY:
                 logger.warning("kvbroker: the broker is away, the engine serves from what it holds")
             elif event.kind == EventKind.REFUSED:
-                logger.warning("kvbroker: %s", event.text)
+                self._tell_refusal(event.text)
         if grown and (slots := self.arena.take_many(self.arena.slots)):
             self._tell(Grown(tuple(slots)))
 
@@ -201,6 +182,16 @@ class KvMemory:
         limit = self.arena.slots if info.limit is None else min(self.arena.slots, info.limit // size)
         slots = self.arena.slots if info.target is None else min(self.arena.slots, info.target // size)
         self._tell(Bound(slots, limit, eviction_age))
+
+    def _tell_refusal(self, text: str) -> None:
+        """It may be of an older want; the library knows whether the newest one is refused too."""
+        min_useful = self._min_useful
+        try:
+            self.arena.wait(self.arena.slots, 0)
+        except FailedPrecondition:
+            self._tell(Refused(min_useful, text))
+        except KvbError:
+            pass
 
     def _give_back(self) -> None:
         passed: list[int] = []

@@ -50,7 +50,7 @@ def install(settings: Settings) -> None:
         return lambda this: worker.available_memory(this, settings, lambda: original(this))
 
     def initialize_from_config(original: Function) -> Function:
-        return lambda this, config: worker.allocate(this, config, lambda changed: original(this, changed))
+        return lambda this, config: worker.allocate(this, config, settings, lambda changed: original(this, changed))
 
     def compile_or_warm_up_model(original: Function) -> Function:
         def warm_up(this: Any) -> Any:

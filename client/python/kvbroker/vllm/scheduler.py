@@ -24,7 +24,7 @@ SOON = 8  # steps: what running requests need within so many is wanted ahead
 def elastic(base: type, settings: Settings) -> type:
     """A subclass of the scheduler that vLLM would use."""
 
-    class ElasticScheduler(base):  # type: ignore[misc]
+    class ElasticScheduler(base):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self._elastic = Elastic(self, settings)
@@ -58,6 +58,10 @@ class Elastic:
 
         if scheduler.connector is not None:
             raise RuntimeError("kvbroker cannot work beside a KV connector, which may use any address at any time")
+        if scheduler.vllm_config.speculative_config is not None and not settings.untested:
+            raise RuntimeError(
+                "kvbroker was not tested with speculative decoding; KVBROKER_ALLOW_UNTESTED=1 tries it nonetheless"
+            )
         engine = engine_core.current()
         memory, geometry = engine.connect()
         self._scheduler, self._settings = scheduler, settings
@@ -70,6 +74,7 @@ class Elastic:
             memory,
             settings,
             load=self._load,
+            refuse=self._refuse_first,
             preempt=self._preempt_one,
             apply=engine.evacuate,
             wake=engine.wake,
@@ -130,8 +135,6 @@ class Elastic:
             admissible = max(scheduler.max_num_running_reqs - running, 0)
             for request in itertools.islice(scheduler.waiting, min(MOST_WAITING, admissible)):
                 needs.append(self._blocks_of(request.num_tokens + 1))
-            if needs and needs[0] > self._controller.most_blocks:
-                self._refuse(next(iter(scheduler.waiting)), needs[0])
         admitted = sum(self._missing(request, request.num_tokens + 1) for request in scheduler._inflight_prefills)
         return Load(
             requests=running + len(scheduler.waiting) + len(scheduler.skipped_waiting),
@@ -150,19 +153,19 @@ class Elastic:
             for group in self._groups
         )
 
-    def _refuse(self, request: Any, blocks: int) -> None:
-        """It could wait for ever, and everybody behind it too."""
-        block = self._pool.geometry.slot_bytes / self._pool.geometry.blocks_per_slot / 2**20
-        logger.error(
-            "kvbroker: request %s needs %.0f MiB of KV cache for its %d tokens, and tenant %s may have %.0f MiB: refused",
-            request.request_id,
-            blocks * block,
-            request.num_tokens,
-            self._settings.tenant,
-            self._controller.most_blocks * block,
-        )
-        # vLLM's way to end single requests with an error, at the end of this step.
-        self._scheduler.grammar_compile_error_reqs.add(request.request_id)
+    def _refuse_first(self, reason: str) -> None:
+        """It would wait for ever, and everybody behind it too."""
+        request = next(iter(self._scheduler.waiting), None)
+        if request is not None:
+            logger.error(
+                "kvbroker: request %s of %d tokens is refused: %s (tenant %s)",
+                request.request_id,
+                request.num_tokens,
+                reason,
+                self._settings.tenant,
+            )
+            # vLLM's way to end single requests with an error, at the end of this step.
+            self._scheduler.grammar_compile_error_reqs.add(request.request_id)
 
     # ---------------------------------------------------------- shortage
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from kvbroker.vllm.geometry import Layout
 
@@ -57,7 +58,7 @@ class Settings:
         tenant = environment.get("KVBROKER_TENANT", "")
         if not tenant:
             return None
-        names = {
+        names: dict[str, tuple[str, Callable[[str, str], Any]]] = {
             "most": ("KVBROKER_KV_MAX", _bytes),
             "slot_bytes": ("KVBROKER_SLOT", _bytes),
             "layout": ("KVBROKER_LAYOUT", _layout),

@@ -19,6 +19,7 @@ from kvbroker.vllm.tables import Mover
 
 logger = logging.getLogger("vllm.plugins.kvbroker")
 
+TESTED_BACKENDS = ("FLASH_ATTN", "CPU_ATTN")  # whose kernels touch nothing but what they are told to
 MOST_BLOCKS = 1 << 18  # vLLM makes an object for each that there could ever be
 
 _memory: KvMemory | None = None
@@ -114,7 +115,7 @@ def _most(worker: Any, settings: Settings) -> int:
     return _memory.session.info.capacity
 
 
-def allocate(worker: Any, config: Any, proceed: Callable[[Any], None]) -> None:
+def allocate(worker: Any, config: Any, settings: Settings, proceed: Callable[[Any], None]) -> None:
     """vLLM allocates its KV cache, and gets ours."""
     global _mover
     assert _memory is not None and _memory.geometry is not None
@@ -136,6 +137,13 @@ def allocate(worker: Any, config: Any, proceed: Callable[[Any], None]) -> None:
             f"kvbroker: vLLM allocated {allocation.answered} KV tensors where {len(planes)} were expected; it would use memory"
             " that is not the broker's"
         )
+    backends = {group.backend.get_name() for groups in worker.model_runner.attn_groups for group in groups}
+    if untested := backends.difference(TESTED_BACKENDS):
+        if not settings.untested:
+            raise RuntimeError(
+                f"kvbroker was tested with the attention backends {', '.join(TESTED_BACKENDS)}, and this engine uses"
+                f" {', '.join(sorted(untested))}. KVBROKER_ALLOW_UNTESTED=1 tries it nonetheless."
+            )
     _mover = Mover(worker.model_runner, planes, geometry, config.num_blocks)
 
 
