@@ -145,6 +145,14 @@ void Arbiter::On(const event::SetTenant& set) {
   ++policy_revision_;
   plan_is_due_ = true;
   const TenantPolicy& policy = set.policy;
+  for (const auto& [id, session] : ledger_.sessions()) {
+    if (session.tenant != set.tenant || session.state != SessionState::kActive) continue;
+    Emit(effect::TellPolicy{.session = id,
+                            .limit = policy.limit,
+                            .reserved = policy.reserved,
+                            .guarantee = policy.guarantee,
+                            .revision = policy_revision_});
+  }
   Inform(absl::StrCat("policy set tenant=", set.tenant,
                       " limit=", policy.limit.has_value() ? absl::StrCat(policy.limit->in_bytes()) : "none",
                       " reserved=", policy.reserved.in_bytes(), " guarantee=", policy.guarantee.in_bytes(),

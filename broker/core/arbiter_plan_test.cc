@@ -358,6 +358,21 @@ TEST_F(ArbiterPlanTest, MoreThanThereIsCannotBeAssured) {
   EXPECT_TRUE(arbiter_.CheckTenantChange({.tenant = "b", .policy = {.guarantee = MiB(40)}}).ok());
 }
 
+TEST_F(ArbiterPlanTest, AChangedPolicyIsToldToTheTenantsSessions) {
+  const SessionId other = Open("b", 2);
+  const SessionId same = Open("a", 3);
+  const std::vector<Effect> effects = Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(10)}});
+  const auto told = All<effect::TellPolicy>(effects);
+  ASSERT_THAT(told, SizeIs(2));
+  for (const effect::TellPolicy& policy : told) {
+    EXPECT_NE(policy.session, other);
+    EXPECT_EQ(policy.limit, MiB(10));
+    EXPECT_EQ(policy.revision, 1u);
+  }
+  EXPECT_NE(told[0].session, told[1].session);
+  EXPECT_TRUE(told[0].session == same || told[1].session == same);
+}
+
 TEST_F(ArbiterPlanTest, AChangeOfAnOlderRevisionIsRefused) {
   Step(event::SetTenant{.tenant = "a", .policy = {.weight = 7}});
   EXPECT_EQ(arbiter_.Report(now_).policy_revision, 1u);

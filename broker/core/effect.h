@@ -59,6 +59,14 @@ struct TellTarget {
   std::string reason;
   std::optional<absl::Duration> eviction_age;  // none: there is enough for all
 };
+// The policy of the session's tenant has changed.
+struct TellPolicy {
+  SessionId session;
+  std::optional<Bytes> limit;  // none: no limit
+  Bytes reserved;
+  Bytes guarantee;
+  uint64_t revision = 0;
+};
 struct TellRoomReady {
   SessionId session;
   uint64_t request = 0;
@@ -132,9 +140,9 @@ struct Note {
 
 using Effect =
     std::variant<effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant, effect::TellRevoke,
-                 effect::TellTarget, effect::TellRoomReady, effect::TellError, effect::Disconnect, effect::EndProcess,
-                 effect::EndSession, effect::MakeExtents, effect::HandOver, effect::DropBatch, effect::DiscardMade,
-                 effect::SampleDevice, effect::Note>;
+                 effect::TellTarget, effect::TellPolicy, effect::TellRoomReady, effect::TellError, effect::Disconnect,
+                 effect::EndProcess, effect::EndSession, effect::MakeExtents, effect::HandOver, effect::DropBatch,
+                 effect::DiscardMade, effect::SampleDevice, effect::Note>;
 
 }  // namespace kvbroker
 

@@ -218,6 +218,15 @@ v1::BrokerMessage ToMessage(const effect::TellTarget& told) {
   return message;
 }
 
+v1::BrokerMessage ToMessage(const effect::TellPolicy& told) {
+  v1::BrokerMessage message;
+  message.mutable_policy_changed()->set_limit(told.limit.has_value() ? told.limit->in_bytes() : UINT64_MAX);
+  message.mutable_policy_changed()->set_reserved(told.reserved.in_bytes());
+  message.mutable_policy_changed()->set_guarantee(told.guarantee.in_bytes());
+  message.mutable_policy_changed()->set_revision(told.revision);
+  return message;
+}
+
 v1::BrokerMessage ToMessage(const effect::TellRoomReady& told) {
   v1::BrokerMessage message;
   message.mutable_room_ready()->set_request_id(told.request);

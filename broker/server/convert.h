@@ -32,6 +32,7 @@ v1::BrokerMessage ToMessage(const effect::TellArenaOpened& told);
 v1::BrokerMessage ToMessage(const effect::TellGrant& told);
 v1::BrokerMessage ToMessage(const effect::TellRevoke& told);
 v1::BrokerMessage ToMessage(const effect::TellTarget& told);
+v1::BrokerMessage ToMessage(const effect::TellPolicy& told);
 v1::BrokerMessage ToMessage(const effect::TellRoomReady& told);
 v1::BrokerMessage ToMessage(const effect::TellError& told);
 

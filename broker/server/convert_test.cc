@@ -83,6 +83,16 @@ TEST(ConvertTest, ATargetSaysByWhenAndHowOldACacheMayBe) {
   EXPECT_EQ(ToMessage(effect::TellTarget{.session = kSession}).target().eviction_age_ms(), 0u);
 }
 
+TEST(ConvertTest, AChangedPolicySaysWhatThereIsAndWhatThereIsNot) {
+  const auto message = ToMessage(
+      effect::TellPolicy{.session = kSession, .limit = MiB(8), .reserved = MiB(1), .guarantee = MiB(2), .revision = 7});
+  EXPECT_EQ(message.policy_changed().limit(), MiB(8).in_bytes());
+  EXPECT_EQ(message.policy_changed().reserved(), MiB(1).in_bytes());
+  EXPECT_EQ(message.policy_changed().guarantee(), MiB(2).in_bytes());
+  EXPECT_EQ(message.policy_changed().revision(), 7u);
+  EXPECT_EQ(ToMessage(effect::TellPolicy{.session = kSession}).policy_changed().limit(), UINT64_MAX);
+}
+
 // ---------------------------------------------------------------- policies
 
 class ToPolicyTest : public ::testing::Test {

@@ -145,7 +145,7 @@ struct kvb_session_info {
   uint64_t epoch;       /* grows with each start of the broker */
   uint64_t granularity; /* extents are multiples of so many bytes */
   uint64_t capacity;    /* what the broker could lend in all, bytes, when the session last connected */
-  uint64_t limit;       /* the tenant's, bytes, when the session last connected; or KVB_NO_BOUND */
+  uint64_t limit;       /* the tenant's, bytes, as the broker said last; or KVB_NO_BOUND */
   uint64_t target;      /* what the session may hold at most now, bytes; or KVB_NO_BOUND */
   char device_uuid[64]; /* all three end with a NUL and are cut where they are longer */
   char device_kind[16]; /* "cuda" or "host" */
@@ -203,7 +203,8 @@ enum kvb_event_kind {
   KVB_EVENT_NONE = 0,
   KVB_EVENT_TARGET = 1,      /* hold no more than `bytes`: ready slots are given back by themselves, taken ones only by
                                 kvb_arena_retire(). Until then nothing grows. KVB_NO_BOUND: there is no bound. Comes
-                                as well where only the deadline or the eviction age has changed */
+                                as well where only the deadline, the eviction age or the tenant's limit has
+                                changed */
   KVB_EVENT_READY = 2,       /* slots of `arena` became ready */
   KVB_EVENT_BROKER_AWAY = 3, /* what is held stays usable, nothing grows; the library looks for the broker by itself */
   KVB_EVENT_BROKER_BACK = 4, /* growth goes on */

@@ -61,7 +61,7 @@ class Session {
     int device_ordinal = 0;  // among the GPUs that this process sees, as CUDA counts them
     Bytes granularity;
     Bytes capacity;               // the broker's, when the session was opened
-    std::optional<Bytes> limit;   // the tenant's, when the session was opened
+    std::optional<Bytes> limit;   // the tenant's, as the broker said last
     std::optional<Bytes> target;  // the newest; none: no bound
     // What is left of the time to get below the target, zero where it is over. Infinite: no deadline.
     absl::Duration target_within = absl::InfiniteDuration();

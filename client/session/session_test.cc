@@ -282,6 +282,20 @@ TEST_F(SessionTest, ASessionForRoomOnlyOpensNoDeviceAndHasNoArenas) {
   EXPECT_EQ(session->ReserveRoom(GiB(1), absl::Milliseconds(1)).code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+TEST_F(SessionTest, AChangedLimitIsKnownAndAnEvent) {
+  v1::BrokerMessage message;
+  message.mutable_policy_changed()->set_limit(MiB(6).in_bytes());
+  broker_.Say(message);
+  const SessionEvent event = Next(Kind::kTarget);
+  EXPECT_EQ(event.text, "the tenant's limit has changed");
+  EXPECT_EQ(event.bytes, session_->info().target);
+  EXPECT_EQ(session_->info().limit, MiB(6));
+  message.mutable_policy_changed()->set_limit(UINT64_MAX);
+  broker_.Say(message);
+  Next(Kind::kTarget);
+  EXPECT_EQ(session_->info().limit, std::nullopt);
+}
+
 // ---------------------------------------------------------------- wants
 
 v1::BrokerMessage NeverEnough(uint64_t arena, uint64_t want_revision = UINT64_MAX) {

@@ -324,6 +324,8 @@ void SessionWorker::HandleMessage(const v1::BrokerMessage& message) {
       return;
     case v1::BrokerMessage::kTarget:
       return SetTarget(message.target());
+    case v1::BrokerMessage::kPolicyChanged:
+      return SetLimit(message.policy_changed());
     case v1::BrokerMessage::kRoomReady:
       return room_.Ready(message.room_ready().request_id());
     case v1::BrokerMessage::kError:
@@ -346,6 +348,20 @@ void SessionWorker::HandleError(const v1::Error& error) {
   }
   LogWarning("kvbroker: refused by the broker: ", error.message());
   options_.events->Push({.kind = SessionEvent::Kind::kRefused, .arena = error.arena_id(), .text = error.message()});
+}
+
+void SessionWorker::SetLimit(const v1::PolicyChanged& policy) {
+  {
+    absl::MutexLock lock(&mu_);
+    state_.welcome.set_limit(policy.limit());
+  }
+  const SessionTarget target = state().target;
+  options_.events->Push({.kind = SessionEvent::Kind::kTarget,
+                         .bytes = target.max,
+                         .text = "the tenant's limit has changed",
+                         .within = std::max(target.by - MonotonicNow(), absl::ZeroDuration()),
+                         .urgent = target.urgent,
+                         .eviction_age = target.eviction_age});
 }
 
 void SessionWorker::SetTarget(const v1::Target& target) {

@@ -111,6 +111,7 @@ class SessionWorker {
   Arena* FindById(uint64_t id);
   void WakeAt(absl::Time when);
   void SetTarget(const v1::Target& target);
+  void SetLimit(const v1::PolicyChanged& policy);
   // Bounds each arena by the session's target and what the arenas have now.
   void ShareTarget();
 

@@ -99,6 +99,9 @@ struct Describer {
                         e.reason);
   }
   std::string operator()(const effect::TellError& e) const { return "TellError" + Common(e); }
+  std::string operator()(const effect::TellPolicy& e) const {
+    return absl::StrCat("TellPolicy", Common(e), " limit=", Show(e.limit));
+  }
   std::string operator()(const effect::TellRoomReady& e) const { return "TellRoomReady" + Common(e); }
   std::string operator()(const effect::EndProcess& e) const { return "EndProcess" + Common(e); }
   std::string operator()(const effect::Disconnect& e) const { return "Disconnect" + Common(e); }

@@ -76,6 +76,7 @@ class SimBroker {
   void Perform(const effect::TellGrant& grant);
   void Perform(const effect::TellRevoke& revoke);
   void Perform(const effect::TellTarget& target);
+  void Perform(const effect::TellPolicy&) {}  // for the embedder, who asks for what it can use whatever the limit
   void Perform(const effect::TellRoomReady& ready);
   void Perform(const effect::TellError& error);
   void Perform(const effect::Disconnect& disconnect);

@@ -7,14 +7,18 @@ PYTHON has vLLM and the package kvbroker. MODEL is a folder of models.make(). Lo
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
 import pathlib
+import re
+import socket
 import subprocess
 import sys
 import threading
 import time
 import unittest
+import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -93,8 +97,8 @@ class WithBroker(unittest.TestCase):
     def limit(self, size: str, tenant: str = "a") -> None:
         self.kvctl("limit", tenant, size, "--force")
 
-    def eventually(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 20
+    def eventually(self, condition: Callable[[], bool], what: str, within: float = 20.0) -> None:
+        deadline = time.monotonic() + within
         while not condition():
             self.assertLess(time.monotonic(), deadline, what)
             time.sleep(0.02)
@@ -217,6 +221,16 @@ class OneEngineTest(WithBroker):
         self.assertEqual(engine.endings, ["length", "error", "length"])
         self.assertIn("tenant a may have", engine.log.read_text())
 
+    def test_refuses_what_a_lowered_limit_has_made_impossible(self) -> None:
+        engine = self.engine()
+        long = prompts(1, seed=5, shortest=1000, longest=1001)
+        engine.begin([*long, PROMPTS[0]], TOKENS)
+        self.eventually(lambda: engine.figures().get("held", 0) >= 2, "it does not begin")
+        self.limit("4MiB")
+        answers = engine.finish()
+        self.assertEqual(engine.endings, ["error", "length"])
+        self.assertEqual(answers[1], _reference[0])
+
     def test_cache_goes_when_it_is_old(self) -> None:
         engine = self.engine(environment={"KVBROKER_CACHE_AGE": "2"})
         self.assert_same(engine.generate(PROMPTS, TOKENS))
@@ -244,5 +258,68 @@ class TwoEnginesTest(WithBroker):
         self.assert_same(engines[0].generate(PROMPTS, TOKENS))
 
 
+class ServersTest(WithBroker):
+    memory = "64MiB"
+
+    def serve(self, tenant: str, port: int) -> None:
+        log = (pathlib.Path(LOGS) / f"serve-{tenant}.log").open("w")
+        self.addCleanup(log.close)
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in (OPTIONS | IN_CORE).items() if value is not True]
+        server = subprocess.Popen(
+            [PYTHON, "-m", "vllm.entrypoints.cli.main", "serve", *options[1:], "--enforce-eager", MODEL, "--port", str(port)],
+            env={**os.environ, **ENVIRONMENT, "KVBROKER_TENANT": tenant, "KVBROKER_RUNTIME_DIR": self.broker.runtime_dir},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+
+    def ask(self, port: int, path: str, body: dict[str, Any] | None = None) -> str:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=120) as response:
+            return str(response.read().decode())
+
+    def is_healthy(self, port: int) -> bool:
+        try:
+            self.ask(port, "/health")
+        except OSError:
+            return False
+        return True
+
+    def test_two_servers_answer_as_one_engine_does(self) -> None:
+        """`vllm serve` as always, and one variable. Both are started at once."""
+        ports = {tenant: free_port() for tenant in ("a", "b")}
+        for tenant, port in ports.items():
+            self.serve(tenant, port)
+        for port in ports.values():
+            self.eventually(lambda: self.is_healthy(port), "a server does not start", within=180)
+        body = {"model": MODEL, "max_tokens": TOKENS, "temperature": 0, "ignore_eos": True, "return_token_ids": True}
+
+        def answer(port: int, prompt: list[int]) -> list[int]:
+            choice = json.loads(self.ask(port, "/v1/completions", body | {"prompt": prompt}))["choices"][0]
+            return list(choice["token_ids"])
+
+        with concurrent.futures.ThreadPoolExecutor(2 * len(PROMPTS)) as threads:
+            futures = [[threads.submit(answer, port, prompt) for prompt in PROMPTS] for port in ports.values()]
+            for asked in futures:
+                self.assert_same([future.result() for future in asked])
+        usage = re.search(r"^vllm:kv_cache_usage_perc\S* (\S+)$", self.ask(ports["a"], "/metrics"), re.M)
+        assert usage is not None
+        self.assertLess(float(usage[1]), 0.05, "cache counts as used")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], *sys.argv[6:]], verbosity=2)
+    ran = unittest.main(argv=[sys.argv[0], *sys.argv[6:]], verbosity=2, exit=False).result
+    failed, skipped = len(ran.failures) + len(ran.errors), len(ran.skipped)
+    print(f"{ran.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
+    sys.exit(not ran.wasSuccessful())

@@ -52,7 +52,7 @@ class SessionInfo:
     device_kind: str  # "cuda" or "host"
     granularity: int  # extents are multiples of so many bytes
     capacity: int  # what the broker could lend in all, when the session last connected
-    limit: int | None  # the tenant's; None: it has none
+    limit: int | None  # the tenant's, as the broker said last; None: it has none
     target: int | None  # what the session may hold at most now; None: no bound
     target_within: float | None  # what is left of the time to get below the target; None: no deadline
     eviction_age: float | None

@@ -155,8 +155,8 @@ class Elastic:
 
     def _refuse_first(self, reason: str) -> None:
         """It would wait for ever, and everybody behind it too."""
-        request = next(iter(self._scheduler.waiting), None)
-        if request is not None:
+        request, ended = next(iter(self._scheduler.waiting), None), self._scheduler.grammar_compile_error_reqs
+        if request is not None and request.request_id not in ended:
             logger.error(
                 "kvbroker: request %s of %d tokens is refused: %s (tenant %s)",
                 request.request_id,
@@ -165,7 +165,7 @@ class Elastic:
                 self._settings.tenant,
             )
             # vLLM's way to end single requests with an error, at the end of this step.
-            self._scheduler.grammar_compile_error_reqs.add(request.request_id)
+            ended.add(request.request_id)
 
     # ---------------------------------------------------------- shortage
 
