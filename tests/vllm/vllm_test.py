@@ -219,7 +219,7 @@ class OneEngineTest(WithBroker):
         self.assertEqual(answers[2], _reference[1])
         self.assertEqual(answers[1], [])
         self.assertEqual(engine.endings, ["length", "error", "length"])
-        self.assertIn("tenant a may have", engine.log.read_text())
+        self.assertIn("is refused: it needs 7.4 MiB, and no more than 5.9 may be had (tenant a)", engine.log.read_text())
 
     def test_refuses_what_a_lowered_limit_has_made_impossible(self) -> None:
         engine = self.engine()

@@ -370,7 +370,7 @@ class ControllerTest(WithPool):
         self.controller.hear(Bound(slots=3, limit=3, eviction_age=None))
         self.load = Load(requests=1, admitted=0, waiting=12, next_waiting=12)
         self.controller.before_step()
-        self.assertRegex(self.refused[0], "needs 12 MiB, and no more than 11")
+        self.assertRegex(self.refused[0], "needs 12.0 MiB, and no more than 11.0")
 
     def test_refuses_what_the_broker_refuses_if_it_is_still_wanted(self) -> None:
         self.load = Load(requests=1, admitted=0, waiting=10, next_waiting=10)

@@ -171,7 +171,7 @@ class Controller:
         queue.now = now
         load = self._load()
         if load.next_waiting > self.most_blocks:
-            self._refuse(f"it needs {self._mib(load.next_waiting):.0f} MiB, and no more than {self._mib(self.most_blocks):.0f} may be had")
+            self._refuse(f"it needs {self._mib(load.next_waiting):.1f} MiB, and no more than {self._mib(self.most_blocks):.1f} may be had")
             load = dataclasses.replace(load, next_waiting=0, waiting=0)
         self._measure_pace(now)
         self._bound_cache(now)
