@@ -320,7 +320,7 @@ class ControllerTest(WithPool):
         self.controller = Controller(
             self.pool,
             self.memory,
-            Settings("chat"),
+            Settings("chat", at_rest=2 * GEOMETRY.slot_bytes),
             load=lambda: self.load,
             refuse=self.refused.append,
             preempt=self.preempt,
@@ -391,7 +391,7 @@ class ControllerTest(WithPool):
         self.controller.rest()
         self.assertGreaterEqual(self.memory.wants[-1][0], 4)
         self.assertGreater(self.memory.ticks, 0)
-        self.controller._settings = Settings("chat", cache_age=0.0)
+        self.controller._settings = Settings("chat", at_rest=2 * GEOMETRY.slot_bytes, cache_age=0.0)
         self.controller._rests = False
         self.controller.rest()
         self.assertEqual(self.blocks.cached, {})

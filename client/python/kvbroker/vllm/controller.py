@@ -21,7 +21,6 @@ REVIEW = 0.1  # seconds from look to look at what is wanted, held and too old, w
 REPORT = 0.5  # seconds from report to report of what is held, which takes a look at every slot; and after each reclaim
 IDLE_TICK = 1.0  # the same while it does not
 AHEAD = 0.25  # seconds: memory for so long at the pace of the last growth is wanted ahead of need
-AT_REST = 64 << 20  # bytes that an engine keeps at rest, so that its next request need not wait
 SPARE_FOR = 1.0  # seconds: what was not wanted for so long goes back
 SPARE_AT_ONCE = 8  # slots, each REVIEW: what nobody asks for goes back slowly, for the sake of the kernels beside it
 SLOTS_AT_ONCE = 64  # of what the broker asks for, each visit: the engine's loop is not held up for longer
@@ -208,7 +207,7 @@ class Controller:
         """Empty blocks to have in hand."""
         if load.requests:
             return max(2 * self._pool.geometry.blocks_per_slot, int(self._pace * AHEAD))
-        at_rest = max(AT_REST // self._pool.geometry.slot_bytes, 1) * self._pool.geometry.blocks_per_slot
+        at_rest = max(self._settings.at_rest // self._pool.geometry.slot_bytes, 1) * self._pool.geometry.blocks_per_slot
         return max(at_rest - self._pool.live_blocks, 0)
 
     def _bound_cache(self, now: float) -> None:

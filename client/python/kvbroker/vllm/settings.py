@@ -44,6 +44,7 @@ class Settings:
     most: int | None = None  # KVBROKER_KV_MAX: addresses are reserved for so much KV cache; None: for the whole card
     slot_bytes: int = 32 << 20  # KVBROKER_SLOT: about what moves at once
     layout: Layout = Layout.PACKED  # KVBROKER_LAYOUT
+    at_rest: int = 64 << 20  # KVBROKER_AT_REST: kept without any request, so that the next one need not wait
     cache_most: int | None = None  # KVBROKER_CACHE_MAX: of cached prefixes that no request uses; None: no bound
     cache_age: float = 600.0  # KVBROKER_CACHE_AGE: what was not used for longer is given back
     room: int | None = None  # KVBROKER_ROOM: for weights and all else that is not KV cache; None: estimated
@@ -62,6 +63,7 @@ class Settings:
             "most": ("KVBROKER_KV_MAX", _bytes),
             "slot_bytes": ("KVBROKER_SLOT", _bytes),
             "layout": ("KVBROKER_LAYOUT", _layout),
+            "at_rest": ("KVBROKER_AT_REST", _bytes),
             "cache_most": ("KVBROKER_CACHE_MAX", _bytes),
             "cache_age": ("KVBROKER_CACHE_AGE", _seconds),
             "room": ("KVBROKER_ROOM", _bytes),
