@@ -16,10 +16,10 @@ from kvbroker.vllm.settings import Settings
 
 logger = logging.getLogger("vllm.plugins.kvbroker")
 
-SHORT_REVIEW = 0.005  # seconds: the same where hardly any block is empty
 REVIEW = 0.1  # seconds from look to look at what is wanted, held and too old, while the engine serves
+SHORT_REVIEW = 0.005  # the same where hardly any block is empty
+IDLE_TICK = 1.0  # the same while it does not serve, and has cache that gets old
 REPORT = 0.5  # seconds from report to report of what is held, which takes a look at every slot; and after each reclaim
-IDLE_TICK = 1.0  # the same while it does not
 AHEAD = 0.25  # seconds: memory for so long at the pace of the last growth is wanted ahead of need
 SPARE_FOR = 1.0  # seconds: what was not wanted for so long goes back
 SPARE_AT_ONCE = 8  # slots, each REVIEW: what nobody asks for goes back slowly, for the sake of the kernels beside it
