@@ -17,7 +17,8 @@ from vllm_fakes import Block, BlockPool  # noqa: E402
 
 from kvbroker import Holding, Urgency  # noqa: E402
 from kvbroker.vllm import hooks  # noqa: E402
-from kvbroker.vllm.controller import Controller, Load  # noqa: E402
+from kvbroker.vllm.controller import Controller  # noqa: E402
+from kvbroker.vllm.demand import Load  # noqa: E402
 from kvbroker.vllm.elastic_pool import ElasticPool, Evacuation  # noqa: E402
 from kvbroker.vllm.geometry import Geometry, Layout, choose  # noqa: E402
 from kvbroker.vllm.news import Bound, Grown, Refused  # noqa: E402
@@ -313,7 +314,7 @@ class ControllerTest(WithPool):
     def setUp(self) -> None:
         super().setUp()
         self.memory = FakeMemory()
-        self.load = Load(requests=0, admitted=0, waiting=0, next_waiting=0)
+        self.load = Load(requests=0, admitted=0, waiting=0, next_waiting=0, next_request="r")
         self.applied: list[Evacuation] = []
         self.refused: list[str] = []
         self.wakes = 0
@@ -322,7 +323,7 @@ class ControllerTest(WithPool):
             self.memory,
             Settings("chat", at_rest=2 * GEOMETRY.slot_bytes),
             load=lambda: self.load,
-            refuse=self.refused.append,
+            refuse=lambda request, reason: self.refused.append(reason),
             preempt=self.preempt,
             apply=self.applied.append,
             wake=self.wake,
@@ -338,7 +339,7 @@ class ControllerTest(WithPool):
         self.wakes += 1
 
     def test_wants_what_waits_and_a_little_ahead(self) -> None:
-        self.load = Load(requests=1, admitted=0, waiting=10, next_waiting=10)
+        self.load = Load(requests=1, admitted=0, waiting=10, next_waiting=10, next_request="r")
         self.controller.before_step()
         # The null block, ten that are needed, and two slots ahead; seven of the ten are of no use without the rest.
         self.assertEqual(self.memory.wants[-1], (5, 2))
@@ -368,12 +369,12 @@ class ControllerTest(WithPool):
 
     def test_refuses_who_could_wait_for_ever(self) -> None:
         self.controller.hear(Bound(slots=3, limit=3, eviction_age=None))
-        self.load = Load(requests=1, admitted=0, waiting=12, next_waiting=12)
+        self.load = Load(requests=1, admitted=0, waiting=12, next_waiting=12, next_request="r")
         self.controller.before_step()
         self.assertRegex(self.refused[0], "needs 12.0 MiB, and no more than 11.0")
 
     def test_refuses_what_the_broker_refuses_if_it_is_still_wanted(self) -> None:
-        self.load = Load(requests=1, admitted=0, waiting=10, next_waiting=10)
+        self.load = Load(requests=1, admitted=0, waiting=10, next_waiting=10, next_request="r")
         self.controller.before_step()
         self.controller.hear(Refused(min_useful=1, reason="an older want"))
         self.controller.attend()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from kvbroker.arena import Urgency
+from kvbroker.vllm.demand import Load
 from kvbroker.vllm.elastic_pool import ElasticPool, Evacuation
 from kvbroker.vllm.link import Memory
 from kvbroker.vllm.news import Bound, Grown, News, Refused, Tick
@@ -24,16 +25,6 @@ AHEAD = 0.25  # seconds: memory for so long at the pace of the last growth is wa
 SPARE_FOR = 1.0  # seconds: what was not wanted for so long goes back
 SPARE_AT_ONCE = 8  # slots, each REVIEW: what nobody asks for goes back slowly, for the sake of the kernels beside it
 SLOTS_AT_ONCE = 64  # of what the broker asks for, each visit: the engine's loop is not held up for longer
-
-
-@dataclasses.dataclass(frozen=True)
-class Load:
-    """What the scheduler has to do, in blocks."""
-
-    requests: int  # running or waiting
-    admitted: int  # still needed by requests that run and are prefilling
-    waiting: int  # needed by the first of those that wait
-    next_waiting: int  # needed by the very first: fewer are of no use
 
 
 @dataclasses.dataclass
@@ -66,22 +57,24 @@ class Controller:
         settings: Settings,
         *,
         load: Callable[[], Load],
-        refuse: Callable[[str], None],
+        refuse: Callable[[str, str], None],
         preempt: Callable[[], bool],
         apply: Callable[[Evacuation], None],
         wake: Callable[[], None],
     ) -> None:
-        """load: what there is to do. refuse: ends the first of those that wait, with a reason. preempt: puts off the request that matters least; False: there is none. apply: does to
+        """load: what there is to do. refuse: ends a request that waits, by its id, with a reason. preempt: puts off the request that matters least; False: there is none. apply: does to
         the memory what an evacuation says, and unmaps its slots. wake: makes a loop that stands still call attend()."""
         self._pool, self._memory, self._settings = pool, memory, settings
         self._load, self._refuse, self._preempt, self._apply, self._wake = load, refuse, preempt, apply, wake
         self._bound = Bound(pool.slots, pool.slots, None)
         self._inbox: collections.deque[News] = collections.deque()
+        self._told_for = ""  # the request that the newest want's fewest slots are for
         self._told = (1, 0)  # the newest want: slots, and the fewest new ones that are of use
         self._pace = 0.0  # blocks a second that live ones have grown by
         self._live_before = 0
         self._reviewed = self._reported = 0.0
         self._spare_since = 0.0
+        self._stuck_until = 0.0  # when giving back is tried again, where nothing could be given
         self._ticking = 0.0
         self._rests = False
         self._response = 0.0  # seconds from hearing of a target to having unmapped for it
@@ -105,7 +98,7 @@ class Controller:
         if self._inbox:
             self._open_inbox()
         excess = len(self._pool.mapped) - self._bound.slots
-        if excess > 0 and len(self._pool.mapped) > 1:
+        if excess > 0 and len(self._pool.mapped) > 1 and time.monotonic() >= self._stuck_until:
             self._obey(min(excess, SLOTS_AT_ONCE))
 
     def rest(self) -> None:
@@ -160,7 +153,7 @@ class Controller:
                 self._target_heard = time.monotonic()
             elif isinstance(news, Refused):
                 if news.min_useful and news.min_useful == self._told[1]:
-                    self._refuse(news.reason)
+                    self._refuse(self._told_for, news.reason)
             elif isinstance(news, Tick):
                 self._review(time.monotonic())
 
@@ -170,7 +163,8 @@ class Controller:
         queue.now = now
         load = self._load()
         if load.next_waiting > self.most_blocks:
-            self._refuse(f"it needs {self._mib(load.next_waiting):.1f} MiB, and no more than {self._mib(self.most_blocks):.1f} may be had")
+            needs, most = self._mib(load.next_waiting), self._mib(self.most_blocks)
+            self._refuse(load.next_request, f"it needs {needs:.1f} MiB, and no more than {most:.1f} may be had")
             load = dataclasses.replace(load, next_waiting=0, waiting=0)
         self._measure_pace(now)
         self._bound_cache(now)
@@ -178,6 +172,7 @@ class Controller:
         slots = min(pool.geometry.slots_of(blocks), pool.slots)
         missing = load.next_waiting - queue.num_free_blocks
         min_useful = pool.geometry.slots_of(missing) if missing > 0 else 0
+        self._told_for = load.next_request
         self._shrink(now, slots)
         self._want(max(slots, len(pool.mapped)), min_useful, Urgency.HIGH if load.waiting else Urgency.NORMAL)
         if now - self._reported >= REPORT or not load.requests:
@@ -240,12 +235,14 @@ class Controller:
         """Gives back what the broker wants."""
         while self._pool.excess_live_blocks(slots) > 0 and self._preempt():
             self.figures.requests_preempted += 1
-        self.figures.reclaimed += self._give_back(slots)
+        given = self._give_back(slots)
+        self.figures.reclaimed += given
         now = time.monotonic()
         if self._target_heard:
             self._response = max(self._response * 0.9, now - self._target_heard)
             self._target_heard = 0.0
-        if len(self._pool.mapped) > max(self._bound.slots, 1):
+        self._stuck_until = 0.0 if given else now + REVIEW
+        if given and len(self._pool.mapped) > max(self._bound.slots, 1):
             self._wake()  # for the rest
         else:
             self._reported = 0.0
@@ -270,7 +267,9 @@ class Controller:
     def _tick(self, load: Load) -> None:
         """A loop that stands still must look again where time changes something: cache gets old, what is spare may go."""
         seconds = 0.0
-        if not load.requests:
+        if len(self._pool.mapped) > max(self._bound.slots, 1):
+            seconds = REVIEW
+        elif self._rests or not load.requests:
             if len(self._pool.mapped) > self._pool.geometry.slots_of(self._pool.live_blocks + self._ahead(load)):
                 seconds = IDLE_TICK if self._pool.queue.num_cached else REVIEW
             elif self.may_grow:

@@ -10,6 +10,8 @@ from kvbroker.vllm.elastic_pool import Evacuation
 from kvbroker.vllm.geometry import Geometry
 from kvbroker.vllm.link import Address, Memory, RemoteMemory
 
+MOST_UNDER_WAY = 4
+
 _current: Engine | None = None
 
 
@@ -38,6 +40,8 @@ class Engine:
                 worker.evacuate, args=(evacuation.slots, evacuation.moves), non_block=True
             )
         )
+        while len(self._under_way) > MOST_UNDER_WAY:  # the executor's queues hold ten answers that nobody has taken
+            self._under_way.pop(0).result()
         for future in [future for future in self._under_way if future.done()]:
             self._under_way.remove(future)
             future.result()

@@ -90,6 +90,11 @@ class KvMemory:
         if self._warm_up != list(range(slot + 1)):
             raise RuntimeError(f"slots 0 to {slot} were expected, and {self._warm_up} came")
 
+    @property
+    def warm_up_slots(self) -> list[int]:
+        """Those that start() gives back."""
+        return self._warm_up[SLOTS_KEPT:]
+
     def start(self) -> None:
         """The engine is ready to serve: all slots but 0 go back, and news is heard from now on."""
         self.arena.want(SLOTS_KEPT)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
-import math
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from kvbroker.vllm import engine_core
-from kvbroker.vllm.controller import Controller, Load
+from kvbroker.vllm.controller import Controller
+from kvbroker.vllm.demand import Demand, Load
 from kvbroker.vllm.elastic_pool import ElasticPool
 from kvbroker.vllm.settings import Settings
 
 logger = logging.getLogger("vllm.plugins.kvbroker")
-
-MOST_WAITING = 64  # requests whose needs are added up
-SOON = 8  # steps: what running requests need within so many is wanted ahead
 
 
 def elastic(base: type, settings: Settings) -> type:
@@ -56,17 +52,12 @@ class Elastic:
     def __init__(self, scheduler: Any, settings: Settings) -> None:
         from vllm.v1.core.sched.interface import PauseState
 
-        if scheduler.connector is not None:
-            raise RuntimeError("kvbroker cannot work beside a KV connector, which may use any address at any time")
-        if scheduler.vllm_config.speculative_config is not None and not settings.untested:
-            raise RuntimeError(
-                "kvbroker was not tested with speculative decoding; KVBROKER_ALLOW_UNTESTED=1 tries it nonetheless"
-            )
         engine = engine_core.current()
         memory, geometry = engine.connect()
         self._scheduler, self._settings = scheduler, settings
         self._paused, self._unpaused = PauseState.PAUSED_NEW, PauseState.UNPAUSED
         self._manager = scheduler.kv_cache_manager
+        self._demand = Demand(scheduler)
         self._groups = self._manager.coordinator.single_type_managers
         self._pool = ElasticPool(self._manager.block_pool, [group.req_to_blocks for group in self._groups], geometry)
         self._controller = Controller(
@@ -74,7 +65,7 @@ class Elastic:
             memory,
             settings,
             load=self._load,
-            refuse=self._refuse_first,
+            refuse=self._refuse,
             preempt=self._preempt_one,
             apply=engine.evacuate,
             wake=engine.wake,
@@ -97,7 +88,7 @@ class Elastic:
     def before_step(self) -> None:
         self._controller.before_step()
         scheduler = self._scheduler
-        need = len(scheduler.running) * (1 + scheduler.num_lookahead_tokens)
+        need = len(scheduler.running) * (1 + scheduler.num_lookahead_tokens) * len(self._groups)
         if scheduler._inflight_prefills:
             need += scheduler.max_num_scheduled_tokens // scheduler.block_size
         if self._pool.queue.num_free_blocks < need:
@@ -124,48 +115,23 @@ class Elastic:
             pool.num_gpu_blocks = addressed
             self._pool.forget_unhashed()
 
-    # ------------------------------------------------------------ demand
-
     def _load(self) -> Load:
-        scheduler = self._scheduler
         self._manager.watermark_blocks = int(self._watermark * self._pool.mapped_blocks)
-        running = len(scheduler.running)
-        needs: list[int] = []
-        if scheduler._pause_state == self._unpaused:
-            admissible = max(scheduler.max_num_running_reqs - running, 0)
-            for request in itertools.islice(scheduler.waiting, min(MOST_WAITING, admissible)):
-                needs.append(self._blocks_of(request.num_tokens + 1))
-        admitted = sum(self._missing(request, request.num_tokens + 1) for request in scheduler._inflight_prefills)
-        return Load(
-            requests=running + len(scheduler.waiting) + len(scheduler.skipped_waiting),
-            admitted=max(admitted, 0) + math.ceil(running * SOON / scheduler.block_size),
-            waiting=sum(needs),
-            next_waiting=needs[0] if needs else 0,
-        )
+        return self._demand.load()
 
-    def _blocks_of(self, tokens: int) -> int:
-        return sum(-(-tokens // group.block_size) for group in self._groups)
-
-    def _missing(self, request: Any, tokens: int) -> int:
-        """How many blocks more a request needs for so many tokens."""
-        return sum(
-            max(-(-tokens // group.block_size) - len(group.req_to_blocks.get(request.request_id, ())), 0)
-            for group in self._groups
-        )
-
-    def _refuse_first(self, reason: str) -> None:
+    def _refuse(self, request_id: str, reason: str) -> None:
         """It would wait for ever, and everybody behind it too."""
-        request, ended = next(iter(self._scheduler.waiting), None), self._scheduler.grammar_compile_error_reqs
-        if request is not None and request.request_id not in ended:
+        first, ended = self._demand.first_waiting(), self._scheduler.grammar_compile_error_reqs
+        if first is not None and first.request_id == request_id and request_id not in ended:
             logger.error(
                 "kvbroker: request %s of %d tokens is refused: %s (tenant %s)",
-                request.request_id,
-                request.num_tokens,
+                request_id,
+                first.num_tokens,
                 reason,
                 self._settings.tenant,
             )
             # vLLM's way to end single requests with an error, at the end of this step.
-            ended.add(request.request_id)
+            ended.add(request_id)
 
     # ---------------------------------------------------------- shortage
 
@@ -178,7 +144,7 @@ class Elastic:
         for request in scheduler.running:
             tokens = request.num_tokens_with_spec + request.num_output_placeholders - request.num_computed_tokens
             tokens = min(max(tokens, 0), tokens_left)
-            missing = self._missing(request, request.num_computed_tokens + tokens + scheduler.num_lookahead_tokens)
+            missing = self._demand.missing(request, request.num_computed_tokens + tokens + scheduler.num_lookahead_tokens)
             if missing > free:
                 short.append(request)
             else:
@@ -203,15 +169,23 @@ class Elastic:
         """Puts off the request that vLLM would put off first, as reset_prefix_cache() does: what is on its way for it is
         dropped and computed again."""
         scheduler = self._scheduler
-        if not scheduler.running:
+        may_go = [request for request in scheduler.running if not _awaits_prompt_logprobs(request)]
+        if not may_go:
             return False
         if scheduler.policy.value == "priority":
-            request = max(scheduler.running, key=lambda running: (running.priority, running.arrival_time))
+            request = max(may_go, key=lambda running: (running.priority, running.arrival_time))
         else:
-            request = scheduler.running[-1]
+            request = may_go[-1]
         scheduler.running.remove(request)
         scheduler._preempt_request(request, time.monotonic())
         request.async_tokens_to_discard += request.num_output_placeholders
         request.num_output_placeholders = 0
         scheduler.prev_step_scheduled_req_ids.discard(request.request_id)
         return True
+
+
+def _awaits_prompt_logprobs(request: Any) -> bool:
+    """They come with the first output, which a preemption would drop, and only once."""
+    sampling = request.sampling_params
+    wanted = sampling is not None and sampling.prompt_logprobs is not None
+    return bool(wanted and request.num_output_placeholders and not request.num_output_tokens)

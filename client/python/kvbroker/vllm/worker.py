@@ -11,15 +11,14 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from kvbroker.vllm import link, room
+from kvbroker.vllm import link, room, support
 from kvbroker.vllm.geometry import Geometry, Layout, choose
 from kvbroker.vllm.memory import KvMemory
 from kvbroker.vllm.settings import Settings
-from kvbroker.vllm.tables import Mover
+from kvbroker.vllm.tables import BLOCKS_AT_ONCE, Mover
 
 logger = logging.getLogger("vllm.plugins.kvbroker")
 
-TESTED_BACKENDS = ("FLASH_ATTN", "CPU_ATTN")  # whose kernels touch nothing but what they are told to
 MOST_BLOCKS = 1 << 18  # vLLM makes an object for each that there could ever be
 
 _memory: KvMemory | None = None
@@ -52,11 +51,7 @@ def before_device(worker: Any, settings: Settings) -> None:
     global _memory
     import vllm
 
-    if worker.parallel_config.world_size > 1:
-        raise RuntimeError(
-            f"kvbroker works with one worker an engine, and this one has {worker.parallel_config.world_size}"
-            " (tensor or pipeline parallelism)"
-        )
+    support.check(worker.vllm_config, settings)
     if _memory is not None:
         raise RuntimeError("kvbroker works with one engine a process")
     model = worker.vllm_config
@@ -120,8 +115,6 @@ def allocate(worker: Any, config: Any, settings: Settings, proceed: Callable[[An
     global _mover
     assert _memory is not None and _memory.geometry is not None
     geometry = _memory.geometry
-    if config.has_mamba_layers:
-        raise RuntimeError("kvbroker: models with Mamba layers are not supported yet")
     planes = _memory.create(geometry, config.num_blocks)
     config = copy.deepcopy(config)
     if geometry.layout is Layout.PACKED:
@@ -138,12 +131,7 @@ def allocate(worker: Any, config: Any, settings: Settings, proceed: Callable[[An
             " that is not the broker's"
         )
     backends = {group.backend.get_name() for groups in worker.model_runner.attn_groups for group in groups}
-    if untested := backends.difference(TESTED_BACKENDS):
-        if not settings.untested:
-            raise RuntimeError(
-                f"kvbroker was tested with the attention backends {', '.join(TESTED_BACKENDS)}, and this engine uses"
-                f" {', '.join(sorted(untested))}. KVBROKER_ALLOW_UNTESTED=1 tries it nonetheless."
-            )
+    support.check_layers(config, backends, settings)
     _mover = Mover(worker.model_runner, planes, geometry, config.num_blocks)
 
 
@@ -187,5 +175,9 @@ def warming_up(worker: Any) -> Iterator[None]:
         yield
     finally:
         del worker.execute_model
+    assert _mover is not None
+    # What moving takes of the device is allocated and counted now, not when memory is short; and the tables forget the
+    # blocks of the warm-up.
+    _mover.evacuate(memory.warm_up_slots, [(0, 0)] * BLOCKS_AT_ONCE)
     memory.settle_room(room.used(worker))
     memory.start()
