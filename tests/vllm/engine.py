@@ -61,15 +61,17 @@ class Engine:
         answer = self._receive()
         self.seconds = float(answer["seconds"])
         self.endings: list[str] = answer["endings"]
+        self.firsts: list[float] = answer["firsts"]  # seconds to each first token
         return list(answer["tokens"])
 
     def generate(self, prompts: Tokens, tokens: int | list[int]) -> Tokens:
         self.begin(prompts, tokens)
         return self.finish()
 
-    def call(self, method: str) -> Any:
+    def call(self, method: str, /, **arguments: Any) -> Any:
+        """A method of vllm.LLM, whose arguments and result JSON can carry."""
         self.wait_until_ready()
-        self._send(call=method)
+        self._send(**{"call": method, "with": arguments})
         return self._receive()["result"]
 
     def metrics(self) -> dict[str, float]:

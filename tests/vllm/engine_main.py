@@ -3,8 +3,9 @@ its first argument names. See engine.py, which speaks with it.
 
     {"options": {...}}                                    first: makes LLM(**options)
     {"prompts": [[1, 2], ...], "tokens": [64, ...]}       generates greedily -> {"tokens": [[...], ...],
-                                                          "endings": ["length", ...], "seconds": 1.5}
-    {"call": "reset_prefix_cache"}                        a method of LLM without arguments -> {"result": ...}
+                                                          "endings": ["length", ...], "seconds": 1.5,
+                                                          "firsts": [0.02, ...]}, seconds to each first token
+    {"call": "sleep", "with": {"level": 2}}               a method of LLM -> {"result": ...}
     {"metrics": true}                                     -> {"metrics": {name: value}}
 """
 
@@ -40,9 +41,11 @@ def main() -> None:
             outputs = llm.generate(prompts, sampling, use_tqdm=False)
             tokens = [list(output.outputs[0].token_ids) for output in outputs]
             endings = [output.outputs[0].finish_reason for output in outputs]
-            answer(tokens=tokens, endings=endings, seconds=time.monotonic() - started)
+            seconds = time.monotonic() - started
+            firsts = [output.metrics.first_token_latency if output.metrics else 0.0 for output in outputs]
+            answer(tokens=tokens, endings=endings, seconds=seconds, firsts=firsts)
         elif "call" in command:
-            answer(result=getattr(llm, command["call"])())
+            answer(result=getattr(llm, command["call"])(**command["with"]))
         else:
             values = {metric.name: metric.value for metric in llm.get_metrics() if hasattr(metric, "value")}
             answer(metrics=values)

@@ -27,20 +27,28 @@ VOCABULARY = 128256
 
 
 def tax(plain: engine.Engine, elastic: engine.Engine, rounds: int) -> dict[str, object]:
-    """Seconds of each round, in turns: who begins changes."""
-    seconds: dict[str, dict[str, list[float]]] = {}
-    for load, count, tokens in (("saturated", 512, 256), ("alone", 1, 256)):
-        seconds[load] = {"plain": [], "elastic": []}
-        for turn in range(rounds + 1):
-            arms = [("plain", plain), ("elastic", elastic)]
+    """Seconds of each round, in turns: who begins changes. `saturated`: of all requests. Of one request alone, `first`: to
+    its first token, from an idle engine; `each`: from token to token after that."""
+    arms = [("plain", plain), ("elastic", elastic)]
+    seconds: dict[str, dict[str, list[float]]] = {
+        figure: {name: [] for name, _ in arms} for figure in ("saturated", "first", "each")
+    }
+    for load, count, tokens, times in (("saturated", 512, 256, rounds), ("alone", 1, 256, 3 * rounds), ("first", 1, 2, 20 * rounds)):
+        for turn in range(times + 1):
             for name, arm in arms if turn % 2 else arms[::-1]:
                 work = engine.prompts(count, seed=100 + turn, vocabulary=VOCABULARY, shortest=256, longest=257)
                 arm.generate(work, tokens)
-                if turn:  # the first one warms up
-                    seconds[load][name].append(arm.seconds)
+                if not turn:  # it warms up
+                    continue
+                if load == "saturated":
+                    seconds["saturated"][name].append(arm.seconds)
+                elif load == "first":
+                    seconds["first"][name].append(arm.firsts[0])
+                else:
+                    seconds["each"][name].append((arm.seconds - arm.firsts[0]) / (tokens - 1))
     result: dict[str, object] = {"seconds": seconds}
-    for load, arms in seconds.items():
-        result[f"{load}_elastic_over_plain"] = statistics.median(arms["elastic"]) / statistics.median(arms["plain"])
+    for figure, of in seconds.items():
+        result[f"{figure}_elastic_over_plain"] = statistics.median(of["elastic"]) / statistics.median(of["plain"])
     return result
 
 
@@ -85,7 +93,7 @@ def idle_victim(machine: Machine, victim: engine.Engine, rounds: int) -> dict[st
     for turn in range(2 * rounds):
         # 60 MiB of cache each; more than there is room for.
         victim.generate(engine.prompts(400, seed=turn, vocabulary=VOCABULARY, shortest=480, longest=481), 1)
-        time.sleep(0.5)
+        time.sleep(2.2)  # what was granted within 2 s is protected
         kind = "room" if turn % 2 else "map"
         waits[kind].append(getattr(neighbour, kind)(10 * GIB))
         time.sleep(0.3)
@@ -138,7 +146,7 @@ def mostly_cached(machine: Machine, victim: engine.Engine) -> dict[str, object]:
     machine.kvctl("limit", "chat", str(held - asked), "--force")
     waits = []
     while machine.granted() > held - asked and time.monotonic() < started + 3:
-        waits.append(machine.granted())
+        waits.append((round(time.monotonic() - started, 3), machine.granted() >> 20))
     passed = time.monotonic() - started
     returned = held - machine.granted()
     after = victim.figures()
@@ -150,6 +158,7 @@ def mostly_cached(machine: Machine, victim: engine.Engine) -> dict[str, object]:
         "asked": asked,
         "returned_share": returned / asked,
         "seconds": passed,
+        "granted_mib": waits,
         "preempted": after["requests_preempted"] - before.get("requests_preempted", 0),
         "moved": after["blocks_moved"] - before.get("blocks_moved", 0),
     }

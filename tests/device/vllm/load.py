@@ -1,9 +1,9 @@
-"""One model's load: requests at a rate that rises, falls, and stays low, streamed, timed token by token.
+"""One model's load: requests at rates that change, streamed, timed token by token.
 
-load.py --port N --model NAME --peak P --tail N --begin SECONDS --out FILE [--input 256] [--output 256] [--shared 0]
+load.py --port N --model NAME --rates 1x1,2x1,1x10 --begin TIME --out FILE [--input 256] [--output 256] [--shared 0]
 
-The rate grows from 0 to P requests/s by 1 each second, falls to 1 likewise, and stays there for so many more requests. What is
-sent is the same in every run: token ids by a fixed seed.
+`4x10,1x30`: 4 requests/s for 10 s, then 1 for 30 s, even within each second. What is sent is the same in every run: token ids by
+a fixed seed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,22 @@ import time
 import aiohttp
 
 
-def arrivals(peak: int, tail: int) -> list[float]:
-    """Seconds from the beginning; peak * peak + tail of them, even within each second."""
-    rates = [*range(1, peak + 1), *range(peak - 1, 0, -1), *[1] * tail]
-    return [second + i / rate for second, rate in enumerate(rates) for i in range(rate)]
+def ramp(peak: int, tail: int = 0) -> str:
+    """Rates that grow from 0 to `peak` requests/s by 1 each second, fall to 1 likewise, and stay there for `tail` more
+    requests: peak * peak + tail of them."""
+    rates = [*range(1, peak + 1), *range(peak - 1, 0, -1)]
+    return ",".join([*(f"{rate}x1" for rate in rates), *([f"1x{tail}"] if tail else [])])
+
+
+def arrivals(rates: str) -> list[float]:
+    """Seconds from the beginning."""
+    times: list[float] = []
+    second = 0
+    for part in rates.split(","):
+        rate, seconds = map(int, part.split("x"))
+        times += [second + s + i / rate for s in range(seconds) for i in range(rate)]
+        second += seconds
+    return times
 
 
 async def request(http: aiohttp.ClientSession, url: str, body: dict[str, object], at: float) -> dict[str, object]:
@@ -40,12 +52,13 @@ async def request(http: aiohttp.ClientSession, url: str, body: dict[str, object]
 
 
 async def run(arguments: argparse.Namespace) -> list[dict[str, object]]:
-    chance = random.Random(arguments.port)
-    shared = [chance.randrange(2, 100_000) for _ in range(arguments.shared)]
+    chance = random.Random(arguments.seed if arguments.seed is not None else arguments.port)
+    groups = [[chance.randrange(2, 100_000) for _ in range(arguments.shared)] for _ in range(arguments.groups)]
     requests = []
     timeout = aiohttp.ClientTimeout(total=600)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as http:
-        for at in arrivals(arguments.peak, arguments.tail):
+        for i, at in enumerate(arrivals(arguments.rates)):
+            shared = groups[i % arguments.groups]
             prompt = shared + [chance.randrange(2, 100_000) for _ in range(arguments.input - len(shared))]
             body = {
                 "model": arguments.model,
@@ -64,12 +77,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--peak", type=int, required=True)
-    parser.add_argument("--tail", type=int, default=0)
+    parser.add_argument("--rates", required=True, help="requests/s x seconds, and so on")
     parser.add_argument("--begin", type=float, required=True, help="Unix time")
-    parser.add_argument("--input", type=int, default=256)
-    parser.add_argument("--output", type=int, default=256)
-    parser.add_argument("--shared", type=int, default=0, help="tokens that all prompts begin with")
+    parser.add_argument("--input", type=int, default=256, help="tokens of each prompt")
+    parser.add_argument("--output", type=int, default=256, help="tokens of each answer")
+    parser.add_argument("--shared", type=int, default=0, help="tokens that prompts of a group begin with")
+    parser.add_argument("--groups", type=int, default=1, help="of prompts that begin alike")
+    parser.add_argument("--seed", type=int, help="of the prompts; the port without it")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
     arguments.out.write_text(json.dumps(asyncio.run(run(arguments))))
