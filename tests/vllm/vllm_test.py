@@ -238,6 +238,17 @@ class OneEngineTest(WithBroker):
         self.assertGreater(self.granted(), 20 * MIB)
         self.eventually(lambda: self.granted() <= 2 * 2 * MIB, "old cache is kept")
 
+    def test_asleep_it_gives_back_all_but_a_slot_and_wakes_to_the_same_answers(self) -> None:
+        for executor in (IN_CORE, {"distributed_executor_backend": "mp"}):
+            engine = self.engine(**executor)
+            self.assert_same(engine.generate(PROMPTS, TOKENS))
+            self.assertGreater(self.granted(), 20 * MIB)
+            engine.call("sleep")
+            self.eventually(lambda: self.granted() == 2 * MIB, "an engine that sleeps holds more than a slot")
+            engine.call("wake_up")
+            self.assert_same(engine.generate(PROMPTS, TOKENS))
+            engine.stop()
+
     def test_cache_is_bounded(self) -> None:
         engine = self.engine(environment={"KVBROKER_CACHE_MAX": "10MiB"})
         self.assert_same(engine.generate(PROMPTS, TOKENS))
@@ -308,9 +319,19 @@ class ServersTest(WithBroker):
             futures = [[threads.submit(answer, port, prompt) for prompt in PROMPTS] for port in ports.values()]
             for asked in futures:
                 self.assert_same([future.result() for future in asked])
-        usage = re.search(r"^vllm:kv_cache_usage_perc\S* (\S+)$", self.ask(ports["a"], "/metrics"), re.M)
-        assert usage is not None
-        self.assertLess(float(usage[1]), 0.05, "cache counts as used")
+        self.assertLess(self.metric(ports["a"], "vllm:kv_cache_usage_perc"), 0.05, "cache counts as used")
+
+        # Ours stand beside vLLM's, and follow while nothing is computed.
+        for tenant, port in ports.items():
+            self.assertGreater(self.metric(port, "vllm:kvbroker_grown_bytes_total"), 10 * MIB)
+            self.limit("6MiB", tenant)
+            self.eventually(lambda: self.metric(port, "vllm:kvbroker_held_bytes") <= 6 * MIB, "the metric does not follow")
+            self.assertEqual(self.metric(port, "vllm:kvbroker_limit_bytes"), 6 * MIB)
+
+    def metric(self, port: int, name: str) -> float:
+        found = re.search(rf"^{name}\{{\S* (\S+)$", self.ask(port, "/metrics"), re.M)
+        assert found is not None, f"no metric {name}"
+        return float(found[1])
 
 
 def free_port() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import time
 import types
 import unittest
 
@@ -15,8 +16,8 @@ os.environ["KVBROKER_LIBRARY"] = os.path.abspath(sys.argv[1])
 
 from vllm_fakes import Block, BlockPool  # noqa: E402
 
-from kvbroker import Holding, Urgency  # noqa: E402
-from kvbroker.vllm import hooks  # noqa: E402
+from kvbroker import Holding, Mode, Urgency  # noqa: E402
+from kvbroker.vllm import hooks, metrics  # noqa: E402
 from kvbroker.vllm.controller import Controller  # noqa: E402
 from kvbroker.vllm.demand import Load  # noqa: E402
 from kvbroker.vllm.elastic_pool import ElasticPool, Evacuation  # noqa: E402
@@ -121,6 +122,36 @@ class HooksTest(unittest.TestCase):
         self.assertEqual(self.engine().start("a"), "plain a")
         hooks.install("0.99.1", [self.good], [], untested=True)
         self.assertEqual(self.engine().start("a"), "elastic after plain a")
+
+
+class MetricsTest(unittest.TestCase):
+    class Metric:
+        """Of a Prometheus client."""
+
+        def __init__(self, name: str, documentation: str, labelnames: list[str], **_: str) -> None:
+            self.values: dict[tuple[str, ...], float] = {}
+
+        def labels(self, *labels: str) -> MetricsTest.Metric:
+            self.now = labels
+            return self
+
+        def set(self, value: float) -> None:
+            self.values[self.now] = value
+
+        def inc(self, by: float) -> None:
+            self.values[self.now] = self.values.get(self.now, 0) + by
+
+    def test_gauges_follow_and_counters_add_up(self) -> None:
+        kinds = types.SimpleNamespace(_gauge_cls=self.Metric, _counter_cls=self.Metric)
+        kept = metrics.Metrics(kinds, ["model_name", "engine"], {0: ["m", "0"]})
+        for held, grown in ((5, 7), (3, 9)):
+            stats = types.SimpleNamespace()
+            metrics.attach(stats, metrics.Sample(held_bytes=held, grown_bytes_total=grown))
+            self.assertTrue(metrics.is_ours(stats.kv_connector_stats))
+            kept.observe(stats.kv_connector_stats)
+        self.assertEqual(kept._metrics["held_bytes"].values, {("m", "0"): 3})
+        self.assertEqual(kept._metrics["grown_bytes_total"].values, {("m", "0"): 9})
+        self.assertFalse(metrics.is_ours({"a connector's": 1}))
 
 
 class WithPool(unittest.TestCase):
@@ -297,6 +328,7 @@ class FakeMemory:
         self.wants: list[tuple[int, int]] = []
         self.holdings: list[Holding] = []
         self.ticks = 0.0
+        self.mode = Mode.ACTIVE
 
     def listen(self, listener: object) -> None: ...
 
@@ -309,6 +341,9 @@ class FakeMemory:
     def tick_every(self, seconds: float) -> None:
         self.ticks = seconds
 
+    def set_mode(self, mode: Mode) -> None:
+        self.mode = mode
+
 
 class ControllerTest(WithPool):
     def setUp(self) -> None:
@@ -318,6 +353,7 @@ class ControllerTest(WithPool):
         self.applied: list[Evacuation] = []
         self.refused: list[str] = []
         self.wakes = 0
+        self.published = 0
         self.controller = Controller(
             self.pool,
             self.memory,
@@ -327,6 +363,7 @@ class ControllerTest(WithPool):
             preempt=self.preempt,
             apply=self.applied.append,
             wake=self.wake,
+            publish=self.publish,
         )
 
     def preempt(self) -> bool:
@@ -337,6 +374,9 @@ class ControllerTest(WithPool):
 
     def wake(self) -> None:
         self.wakes += 1
+
+    def publish(self) -> None:
+        self.published += 1
 
     def test_wants_what_waits_and_a_little_ahead(self) -> None:
         self.load = Load(requests=1, admitted=0, waiting=10, next_waiting=10, next_request="r")
@@ -396,6 +436,37 @@ class ControllerTest(WithPool):
         self.controller._rests = False
         self.controller.rest()
         self.assertEqual(self.blocks.cached, {})
+
+    def test_asleep_it_keeps_one_slot_whatever_waits(self) -> None:
+        self.controller.hear(Grown((1, 2, 3)))
+        self.controller.attend()
+        self.load = Load(requests=1, admitted=0, waiting=10, next_waiting=10, next_request="r")
+        self.controller.before_step()
+        self.controller.fall_asleep()
+        self.assertEqual((self.pool.mapped, self.memory.wants[-1], self.memory.mode), ({0}, (1, 0), Mode.ASLEEP))
+        self.controller.wake_up()
+        self.assertEqual((self.memory.wants[-1][0], self.memory.mode), (5, Mode.ACTIVE))
+
+    def test_says_what_has_changed_while_it_rests(self) -> None:
+        self.controller.hear(Grown((1, 2)))
+        self.controller.before_step()
+        self.assertEqual(self.published, 0)
+        self.controller.rest()
+        self.assertEqual(self.published, 1)
+        sample = self.controller.sample()
+        slot = GEOMETRY.slot_bytes
+        self.assertEqual((sample.held_bytes, sample.grown_bytes_total, sample.live_bytes), (3 * slot, 2 * slot, MIB))
+
+    def test_waiting_ends_when_the_memory_comes_though_a_step_goes_on(self) -> None:
+        self.load = Load(requests=1, admitted=0, waiting=10, next_waiting=10, next_request="r")
+        self.controller.before_step()
+        time.sleep(0.02)
+        self.controller.hear(Grown((1, 2, 3, 4)))
+        time.sleep(0.2)
+        self.load = Load(requests=1, admitted=0, waiting=0, next_waiting=0, next_request="")
+        self.controller.before_step()
+        self.assertGreaterEqual(self.controller.figures.ms_waited, 20)
+        self.assertLess(self.controller.figures.ms_waited, 150)
 
     def test_usage_is_of_what_may_be_had(self) -> None:
         self.controller.hear(Bound(slots=2, limit=5, eviction_age=None))

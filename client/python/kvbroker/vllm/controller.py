@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 
 from kvbroker.arena import Urgency
-from kvbroker.vllm.demand import Load
+from kvbroker.session import Mode
+from kvbroker.vllm.demand import NOTHING, Load
 from kvbroker.vllm.elastic_pool import ElasticPool, Evacuation
 from kvbroker.vllm.link import Memory
+from kvbroker.vllm.metrics import Sample
 from kvbroker.vllm.news import Bound, Grown, News, Refused, Tick
 from kvbroker.vllm.settings import Settings
 
@@ -24,7 +26,9 @@ REPORT = 0.5  # seconds from report to report of what is held, which takes a loo
 AHEAD = 0.25  # seconds: memory for so long at the pace of the last growth is wanted ahead of need
 SPARE_FOR = 1.0  # seconds: what was not wanted for so long goes back
 SPARE_AT_ONCE = 8  # slots, each REVIEW: what nobody asks for goes back slowly, for the sake of the kernels beside it
-SLOTS_AT_ONCE = 64  # of what the broker asks for, each visit: the engine's loop is not held up for longer
+FIRST_SLOTS = 8  # of what the broker asks for are emptied at once, then twice as many, and so on: while some are unmapped,
+# which takes about twice as long, the next ones are emptied
+OBEYING = 0.004  # seconds that a visit takes for it; the engine's loop is not held up for longer
 
 
 @dataclasses.dataclass
@@ -38,9 +42,10 @@ class Figures:
     blocks_moved: int = 0
     requests_preempted: int = 0  # for what was reclaimed
     steps_waited: int = 0  # in which running requests sat out, because memory was on its way
+    ms_waited: float = 0.0  # in which the next request to begin waited for memory
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in dataclasses.asdict(self).items())
+        return " ".join(f"{name}={round(value)}" for name, value in dataclasses.asdict(self).items())
 
 
 class Controller:
@@ -61,11 +66,14 @@ class Controller:
         preempt: Callable[[], bool],
         apply: Callable[[Evacuation], None],
         wake: Callable[[], None],
+        publish: Callable[[], None],
     ) -> None:
-        """load: what there is to do. refuse: ends a request that waits, by its id, with a reason. preempt: puts off the request that matters least; False: there is none. apply: does to
-        the memory what an evacuation says, and unmaps its slots. wake: makes a loop that stands still call attend()."""
+        """load: what there is to do. refuse: ends a request that waits, by its id, with a reason. preempt: puts off the
+        request that matters least; False: there is none. apply: does to the memory what an evacuation says, and unmaps its
+        slots. wake: makes a loop that stands still call attend(). publish: sends a sample() while it stands still."""
         self._pool, self._memory, self._settings = pool, memory, settings
-        self._load, self._refuse, self._preempt, self._apply, self._wake = load, refuse, preempt, apply, wake
+        self._load, self._refuse, self._preempt, self._apply = load, refuse, preempt, apply
+        self._wake, self._publish = wake, publish
         self._bound = Bound(pool.slots, pool.slots, None)
         self._inbox: collections.deque[News] = collections.deque()
         self._told_for = ""  # the request that the newest want's fewest slots are for
@@ -73,10 +81,14 @@ class Controller:
         self._pace = 0.0  # blocks a second that live ones have grown by
         self._live_before = 0
         self._reviewed = self._reported = 0.0
-        self._spare_since = 0.0
+        self._counted, self._counted_at = 0, 0.0  # cached blocks that are young enough to be kept
+        self._spare_since = time.monotonic()
         self._stuck_until = 0.0  # when giving back is tried again, where nothing could be given
         self._ticking = 0.0
         self._rests = False
+        self._sleeps = False
+        self._waits_from: float | None = None  # since when the next request to begin lacks blocks
+        self._grown_at = 0.0  # when memory came last
         self._response = 0.0  # seconds from hearing of a target to having unmapped for it
         self._target_heard = 0.0
         self.figures = Figures()
@@ -88,6 +100,8 @@ class Controller:
 
     def hear(self, news: News) -> None:
         """Any thread."""
+        if isinstance(news, Grown):
+            self._grown_at = time.monotonic()
         self._inbox.append(news)
         self._wake()
 
@@ -97,9 +111,8 @@ class Controller:
         """Before every step, and whenever the loop turns. Cheap where nothing has happened."""
         if self._inbox:
             self._open_inbox()
-        excess = len(self._pool.mapped) - self._bound.slots
-        if excess > 0 and len(self._pool.mapped) > 1 and time.monotonic() >= self._stuck_until:
-            self._obey(min(excess, SLOTS_AT_ONCE))
+        if self._excess > 0 and time.monotonic() >= self._stuck_until:
+            self._obey()
 
     def rest(self) -> None:
         """There is nothing to do: the loop will stand still. Cheap where that is known."""
@@ -116,6 +129,18 @@ class Controller:
         if now - self._reviewed >= (SHORT_REVIEW if short else REVIEW):
             self._review(now)
 
+    def fall_asleep(self) -> None:
+        """Nothing is computed until wake_up(): all slots but one go back at once. No request may have blocks."""
+        self._sleeps = True
+        self._memory.set_mode(Mode.ASLEEP)
+        self.figures.returned += self._give_back(len(self._pool.mapped) - 1)
+        self._review(time.monotonic())
+
+    def wake_up(self) -> None:
+        self._sleeps = False
+        self._memory.set_mode(Mode.ACTIVE)
+        self._review(time.monotonic())
+
     def poison(self) -> None:
         """For tests: unmaps each slot that no request has a block in, so that whoever reads one ends the engine."""
         if slots := self._pool.slots_without_live_blocks():
@@ -131,6 +156,11 @@ class Controller:
         return len(self._pool.mapped) >= self._bound.slots
 
     @property
+    def _excess(self) -> int:
+        """Slots that the broker wants. Slot 0 stays."""
+        return len(self._pool.mapped) - max(self._bound.slots, 1)
+
+    @property
     def most_blocks(self) -> int:
         """That a request could ever have: all but the null block."""
         return self._bound.limit * self._pool.geometry.blocks_per_slot - 1
@@ -139,6 +169,25 @@ class Controller:
     def usage(self) -> float:
         """Of what the tenant may have, from 0 to 1: what requests use."""
         return (self._pool.live_blocks - 1) / max(self.most_blocks, 1)
+
+    def sample(self) -> Sample:
+        """For who watches from outside."""
+        pool, figures, size = self._pool, self.figures, self._pool.geometry.slot_bytes
+        block = size / pool.geometry.blocks_per_slot
+        return Sample(
+            held_bytes=len(pool.mapped) * size,
+            live_bytes=round(pool.live_blocks * block),
+            cached_bytes=round(pool.queue.num_cached * block),
+            target_bytes=self._bound.slots * size,
+            limit_bytes=self._bound.limit * size,
+            grown_bytes_total=figures.grown * size,
+            returned_bytes_total=figures.returned * size,
+            reclaimed_bytes_total=figures.reclaimed * size,
+            blocks_moved_total=figures.blocks_moved,
+            requests_preempted_total=figures.requests_preempted,
+            steps_waited_total=figures.steps_waited,
+            wait_seconds_total=figures.ms_waited / 1000,
+        )
 
     # --------------------------------------------------------- inside
 
@@ -161,7 +210,7 @@ class Controller:
         """Looks at everything that moves slowly, and says what has changed."""
         pool, queue = self._pool, self._pool.queue
         queue.now = now
-        load = self._load()
+        load = NOTHING if self._sleeps else self._load()
         if load.next_waiting > self.most_blocks:
             needs, most = self._mib(load.next_waiting), self._mib(self.most_blocks)
             self._refuse(load.next_request, f"it needs {needs:.1f} MiB, and no more than {most:.1f} may be had")
@@ -172,6 +221,7 @@ class Controller:
         slots = min(pool.geometry.slots_of(blocks), pool.slots)
         missing = load.next_waiting - queue.num_free_blocks
         min_useful = pool.geometry.slots_of(missing) if missing > 0 else 0
+        self._keep_wait_clock(now, missing > 0)
         self._told_for = load.next_request
         self._shrink(now, slots)
         self._want(max(slots, len(pool.mapped)), min_useful, Urgency.HIGH if load.waiting else Urgency.NORMAL)
@@ -183,6 +233,15 @@ class Controller:
         self._reviewed = now
         self._log(now)
         self._tick(load)
+        if self._rests:
+            self._publish()
+
+    def _keep_wait_clock(self, now: float, waits: bool) -> None:
+        if self._waits_from is not None:
+            # A step that ran on after the memory had come is not the memory's fault.
+            until = now if waits else max(min(self._grown_at, now), self._waits_from)
+            self.figures.ms_waited += (until - self._waits_from) * 1000
+        self._waits_from = now if waits else None
 
     def _mib(self, blocks: int) -> float:
         return blocks * self._pool.geometry.slot_bytes / self._pool.geometry.blocks_per_slot / 2**20
@@ -200,6 +259,8 @@ class Controller:
 
     def _ahead(self, load: Load) -> int:
         """Empty blocks to have in hand."""
+        if self._sleeps:
+            return 0
         if load.requests:
             return max(2 * self._pool.geometry.blocks_per_slot, int(self._pace * AHEAD))
         at_rest = max(self._settings.at_rest // self._pool.geometry.slot_bytes, 1) * self._pool.geometry.blocks_per_slot
@@ -220,9 +281,12 @@ class Controller:
 
     def _kept_cached(self, now: float) -> int:
         """How much of the cache is worth memory: all of it while there is enough for all, else what was used of late."""
+        queue = self._pool.queue
         if self._bound.eviction_age is None:
-            return self._pool.queue.num_cached
-        return self._pool.queue.num_cached_since(now - self._bound.eviction_age)
+            return queue.num_cached
+        if now - self._counted_at >= REVIEW:  # it takes a look at every cached block
+            self._counted, self._counted_at = queue.num_cached_since(now - self._bound.eviction_age), now
+        return min(self._counted, queue.num_cached)
 
     def _shrink(self, now: float, slots: int) -> None:
         spare = len(self._pool.mapped) - slots
@@ -231,18 +295,22 @@ class Controller:
         elif now - self._spare_since >= SPARE_FOR:
             self.figures.returned += self._give_back(min(spare, SPARE_AT_ONCE))
 
-    def _obey(self, slots: int) -> None:
-        """Gives back what the broker wants."""
-        while self._pool.excess_live_blocks(slots) > 0 and self._preempt():
-            self.figures.requests_preempted += 1
-        given = self._give_back(slots)
-        self.figures.reclaimed += given
+    def _obey(self) -> None:
+        """Gives back what the broker wants, or as much as there is time for."""
+        started, slots, given = time.monotonic(), FIRST_SLOTS, 1
+        while given and self._excess > 0 and time.monotonic() < started + OBEYING:
+            part = min(self._excess, slots)
+            while self._pool.excess_live_blocks(part) > 0 and self._preempt():
+                self.figures.requests_preempted += 1
+            given = self._give_back(part)
+            self.figures.reclaimed += given
+            slots *= 2
         now = time.monotonic()
         if self._target_heard:
             self._response = max(self._response * 0.9, now - self._target_heard)
             self._target_heard = 0.0
         self._stuck_until = 0.0 if given else now + REVIEW
-        if given and len(self._pool.mapped) > max(self._bound.slots, 1):
+        if given and self._excess > 0:
             self._wake()  # for the rest
         else:
             self._reported = 0.0
@@ -267,7 +335,7 @@ class Controller:
     def _tick(self, load: Load) -> None:
         """A loop that stands still must look again where time changes something: cache gets old, what is spare may go."""
         seconds = 0.0
-        if len(self._pool.mapped) > max(self._bound.slots, 1):
+        if self._excess > 0:
             seconds = REVIEW
         elif self._rests or not load.requests:
             if len(self._pool.mapped) > self._pool.geometry.slots_of(self._pool.live_blocks + self._ahead(load)):

@@ -22,6 +22,9 @@ class Load:
     next_request: str  # its id; "": nobody waits
 
 
+NOTHING = Load(requests=0, admitted=0, waiting=0, next_waiting=0, next_request="")
+
+
 class Demand:
     """Thread-bound: the engine's loop."""
 

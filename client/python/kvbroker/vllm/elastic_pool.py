@@ -70,23 +70,28 @@ class ElasticPool:
         there is no space for them, cached blocks of other slots give way."""
         victims = self._cheapest(count)
         holders = self._holders(victims)
-        pinned = {slot for slot in victims if self._is_pinned(slot, holders)}
+        pinned = self._pinned(victims, holders)
         if pinned:  # somebody uses their blocks whom we do not know
             victims = self._cheapest(count, without=pinned)
             holders = self._holders(victims)
-            victims = [slot for slot in victims if not self._is_pinned(slot, holders)]
+            pinned = self._pinned(victims, holders)
+            victims = [slot for slot in victims if slot not in pinned]
         evacuation = Evacuation()
         to_place = 0
+        leaving = []
         for slot in victims:
-            to_place += self.queue.live_in(slot)
+            live = self.queue.live_in(slot)
+            to_place += live
             if to_place > self.queue.num_free_blocks - self.queue.free_in(slot):
                 break
+            if live:
+                leaving.append(slot)
             for block in self.queue.withdraw(slot):
                 self._pool._maybe_evict_cached_block(block)
             evacuation.slots.append(slot)
             self.mapped.discard(slot)
         # All slots are out of the queue before the first block looks for a new place.
-        for slot in list(evacuation.slots):
+        for slot in leaving:
             self._move_out(slot, holders, evacuation)
         return evacuation
 
@@ -148,8 +153,14 @@ class ElasticPool:
         blocks: list[Block] = self._pool.blocks[first : first + self.geometry.blocks_per_slot]
         return blocks
 
-    def _is_pinned(self, slot: int, holders: Mapping[int, list[tuple[list[Block], int]]]) -> bool:
-        return any(block.ref_cnt != len(holders.get(block.block_id, ())) for block in self._blocks_in(slot))
+    def _pinned(self, slots: Iterable[int], holders: Mapping[int, list[tuple[list[Block], int]]]) -> set[int]:
+        """Those with a block that is used more often than requests have it."""
+        return {
+            slot
+            for slot in slots
+            if self.queue.live_in(slot)
+            and any(block.ref_cnt != len(holders.get(block.block_id, ())) for block in self._blocks_in(slot))
+        }
 
     def _move_out(
         self, slot: int, holders: Mapping[int, list[tuple[list[Block], int]]], evacuation: Evacuation

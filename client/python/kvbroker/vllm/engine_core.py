@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from kvbroker.vllm import worker
+from kvbroker.vllm.controller import Controller
 from kvbroker.vllm.elastic_pool import Evacuation
 from kvbroker.vllm.geometry import Geometry
 from kvbroker.vllm.link import Address, Memory, RemoteMemory
@@ -21,6 +22,7 @@ class Engine:
     def __init__(self, core: Any) -> None:
         self._core = core
         self._under_way: list[Future[Any]] = []
+        self._controller: Controller | None = None
 
     def connect(self) -> tuple[Memory, Geometry]:
         """To the memory of the worker, in this process or in another one."""
@@ -31,6 +33,19 @@ class Engine:
         address: Address = offered[0]
         geometry: Geometry = offered[1]
         return RemoteMemory(address), geometry
+
+    def attach(self, controller: Controller) -> None:
+        """Of the scheduler."""
+        self._controller = controller
+
+    def fall_asleep(self) -> None:
+        """The worker sleeps next; nothing is computed any more."""
+        if self._controller is not None:
+            self._controller.fall_asleep()
+
+    def wake_up(self) -> None:
+        if self._controller is not None:
+            self._controller.wake_up()
 
     def evacuate(self, evacuation: Evacuation) -> None:
         """Has the worker do it behind all steps that were sent to it, and ahead of all that follow. Does not wait, and
@@ -45,6 +60,14 @@ class Engine:
         for future in [future for future in self._under_way if future.done()]:
             self._under_way.remove(future)
             future.result()
+
+    def publish(self, stats: Any) -> None:
+        """Has the front end hear of the scheduler's statistics though no step was taken."""
+        from vllm.v1.engine import EngineCoreOutputs
+
+        queue = getattr(self._core, "output_queue", None)
+        if queue is not None and stats is not None:
+            queue.put_nowait((0, EngineCoreOutputs(scheduler_stats=stats)))
 
     def wake(self) -> None:
         """Makes the loop turn once where it waits for requests. Any thread."""

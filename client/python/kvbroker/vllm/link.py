@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -9,10 +10,15 @@ from multiprocessing.connection import Client, Connection, Listener
 from typing import TYPE_CHECKING, Protocol
 
 from kvbroker.arena import Holding, Urgency
+from kvbroker.errors import KvbError
+from kvbroker.session import Mode
 from kvbroker.vllm.news import News
 
 if TYPE_CHECKING:
     from kvbroker.vllm.memory import KvMemory
+
+
+logger = logging.getLogger("vllm.plugins.kvbroker")
 
 
 class Memory(Protocol):
@@ -22,6 +28,7 @@ class Memory(Protocol):
     def want(self, slots: int, min_useful: int, urgency: Urgency) -> None: ...
     def report(self, holding: Holding) -> None: ...
     def tick_every(self, seconds: float) -> None: ...
+    def set_mode(self, mode: Mode) -> None: ...
 
 
 Address = tuple[str, bytes]  # of an abstract socket, and what opens it
@@ -41,7 +48,10 @@ def _serve(listener: Listener, memory: KvMemory) -> None:
         try:
             while True:
                 name, arguments = connection.recv()
-                getattr(memory, name)(*arguments)
+                try:
+                    getattr(memory, name)(*arguments)
+                except KvbError as error:
+                    logger.warning("kvbroker: %s: %s", name, error)
         except (EOFError, OSError):
             pass  # the engine has ended; so will this process
 
@@ -71,3 +81,6 @@ class RemoteMemory:
 
     def tick_every(self, seconds: float) -> None:
         self._connection.send(("tick_every", (seconds,)))
+
+    def set_mode(self, mode: Mode) -> None:
+        self._connection.send(("set_mode", (mode,)))

@@ -15,7 +15,7 @@ import torch
 
 from kvbroker.arena import Arena, Holding, Urgency
 from kvbroker.errors import FailedPrecondition, KvbError
-from kvbroker.session import EventKind, Session
+from kvbroker.session import EventKind, Mode, Session
 from kvbroker.vllm.geometry import Geometry
 from kvbroker.vllm.news import Bound, Grown, News, Refused, Tick
 from kvbroker.vllm.settings import Settings
@@ -57,6 +57,7 @@ class KvMemory:
         self._min_useful = 0  # of the newest want
         self._ticks = 0.0  # seconds from tick to tick; 0: none are needed
         self._lock = threading.Lock()
+        self._retiring = threading.Lock()
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     # ------------------------------------------------------------- start
@@ -131,9 +132,15 @@ class KvMemory:
         self._ticks = seconds
         self._wake()
 
+    def set_mode(self, mode: Mode) -> None:
+        self.session.set_mode(mode)
+
     def retire(self, slots: Iterable[int], fence: Fence) -> None:
         """Gives the slots back once the device has passed the fence. Nothing new may use them."""
-        self._retired.append((fence, tuple(slots)))
+        with self._retiring:
+            self._retired.append((fence, tuple(slots)))
+        # Those before it are often ready to go by now, and our thread would wait for Python's lock.
+        self._give_back()
         self._wake()
 
     # -------------------------------------------------------- our thread
@@ -200,8 +207,9 @@ class KvMemory:
 
     def _give_back(self) -> None:
         passed: list[int] = []
-        while self._retired and self._retired[0][0]():
-            passed += self._retired.popleft()[1]
+        with self._retiring:
+            while self._retired and self._retired[0][0]():
+                passed += self._retired.popleft()[1]
         if passed:
             self.arena.retire(passed)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,12 +20,23 @@ def bytes_of_one_request(config: Any) -> int:
     """Of KV cache, for one of the longest: the least that the engine makes progress with; 0: unknown."""
     model, parallel = config.model_config, config.parallel_config
     try:
-        element = torch.empty(0, dtype=model.dtype).element_size()
+        element = _bytes_of_an_element(config.cache_config.cache_dtype, model.dtype)
         heads = model.get_num_kv_heads(parallel) * model.get_head_size()
-        return int(2 * heads * element * model.get_num_layers(parallel) * model.max_model_len)
+        longest = max(model.max_model_len, 0)  # -1: as long as memory allows
+        return int(2 * heads * element * model.get_num_layers(parallel) * longest)
     except (AttributeError, TypeError) as error:
         logger.info("kvbroker: what one request needs is unknown: %s", error)
         return 0
+
+
+def _bytes_of_an_element(cache_dtype: str, model_dtype: torch.dtype) -> int:
+    """0: unknown."""
+    if cache_dtype == "auto":
+        return model_dtype.itemsize
+    if cache_dtype.startswith(("fp8", "int8")):
+        return 1
+    dtype = getattr(torch, cache_dtype, None)
+    return dtype.itemsize if isinstance(dtype, torch.dtype) else 0
 
 
 def estimate(config: Any) -> int:
@@ -70,3 +82,13 @@ def used(worker: Any) -> int:
     if worker.device_config.device_type != "cuda":
         return 0
     return int(torch.cuda.memory_reserved(worker.device)) + CONTEXT_BYTES
+
+
+def asleep(tags: Sequence[str] | None) -> int:
+    """What waking takes of the device: all that sleeps, or what has one of these tags."""
+    if not torch.cuda.is_available():
+        return 0
+    from vllm.device_allocator import get_mem_allocator_instance
+
+    allocations = get_mem_allocator_instance().pointer_to_data.values()
+    return sum(data.handle[1] for data in allocations if data.is_asleep and (tags is None or data.tag in tags))

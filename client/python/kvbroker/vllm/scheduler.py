@@ -8,13 +8,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from kvbroker.vllm import engine_core
+from kvbroker.vllm import engine_core, metrics
 from kvbroker.vllm.controller import Controller
 from kvbroker.vllm.demand import Demand, Load
 from kvbroker.vllm.elastic_pool import ElasticPool
 from kvbroker.vllm.settings import Settings
 
 logger = logging.getLogger("vllm.plugins.kvbroker")
+
+SAMPLE_EVERY = 0.5  # seconds from sample to sample of the metrics, while the engine serves
 
 
 def elastic(base: type, settings: Settings) -> type:
@@ -37,6 +39,12 @@ def elastic(base: type, settings: Settings) -> type:
             if not has_requests:
                 self._elastic.rest()
             return has_requests
+
+        def make_stats(self, *args: Any, **kwargs: Any) -> Any:
+            stats = super().make_stats(*args, **kwargs)
+            if stats is not None:
+                self._elastic.add_figures(stats)
+            return stats
 
         def reset_prefix_cache(self, *args: Any, **kwargs: Any) -> bool:
             with self._elastic.resetting_cache():
@@ -69,7 +77,12 @@ class Elastic:
             preempt=self._preempt_one,
             apply=engine.evacuate,
             wake=engine.wake,
+            publish=self._publish,
         )
+        self._engine = engine
+        self._sampled_at = 0.0
+        self._sample: metrics.Sample | None = None
+        engine.attach(self._controller)
         self._manager.block_pool.get_usage = lambda: self._controller.usage
         self._watermark = scheduler.scheduler_config.watermark
         self._short_since: float | None = None  # when running requests began to wait for blocks
@@ -95,6 +108,22 @@ class Elastic:
             self._wait_for_growth()
         elif self._short_since is not None:
             self._short_since = None
+
+    def add_figures(self, stats: Any) -> None:
+        """To what vLLM tells its front end after a step, where they have changed and not been told just now."""
+        now = time.monotonic()
+        if now - self._sampled_at >= SAMPLE_EVERY:
+            self._sampled_at = now
+            sample = self._controller.sample()
+            if sample != self._sample:
+                self._sample = sample
+                metrics.attach(stats, sample)
+
+    def _publish(self) -> None:
+        """While no step is taken."""
+        if self._controller.sample() != self._sample:
+            self._sampled_at = 0.0
+            self._engine.publish(self._scheduler.make_stats())
 
     def after_step(self) -> None:
         if self._holds_back_waiting:

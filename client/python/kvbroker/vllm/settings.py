@@ -42,7 +42,7 @@ class Settings:
 
     tenant: str  # KVBROKER_TENANT: whose memory it is; the plug-in is off without it
     most: int | None = None  # KVBROKER_KV_MAX: addresses are reserved for so much KV cache; None: for the whole card
-    slot_bytes: int = 32 << 20  # KVBROKER_SLOT: about what moves at once
+    slot_bytes: int = 64 << 20  # KVBROKER_SLOT: about what moves at once
     layout: Layout = Layout.PACKED  # KVBROKER_LAYOUT
     at_rest: int = 64 << 20  # KVBROKER_AT_REST: kept without any request, so that the next one need not wait
     cache_most: int | None = None  # KVBROKER_CACHE_MAX: of cached prefixes that no request uses; None: no bound

@@ -16,12 +16,16 @@ def check(config: Any, settings: Settings) -> None:
     impossible = {
         f"{parallel.world_size} workers an engine (tensor or pipeline parallelism)": parallel.world_size > 1,
         "a KV connector, which may use any address at any time": config.kv_transfer_config is not None,
+        "--num-gpu-blocks-override, since there is no fixed number": config.cache_config.num_gpu_blocks_override is not None,
         "routed experts in answers, which are kept by the blocks' places": model.enable_return_routed_experts,
+        # On waking the first model runner fills the whole KV cache with zeros.
+        "sleep mode with a quantized KV cache": model.enable_sleep_mode
+        and config.cache_config.cache_dtype not in ("auto", "float16", "bfloat16"),
     }
     untested = {
         "speculative decoding": config.speculative_config is not None,
         "encoder-decoder models": model.is_encoder_decoder,
-        "sleep mode": model.enable_sleep_mode,
+        f"the sleep mode backend {model.sleep_mode_backend}": model.enable_sleep_mode and model.sleep_mode_backend != "cumem",
     }
     refuse("does not work with", [name for name, is_so in impossible.items() if is_so])
     if not settings.untested:

@@ -33,10 +33,9 @@ class Mover:
         slots may be unmapped once the device has passed the fence that is returned."""
         self._wait_for_inputs()
         self._copy(moves)
+        per_slot = self._geometry.blocks_per_slot
         renamed = numpy.arange(self._blocks, dtype=numpy.int32)
-        for slot in slots:
-            first = slot * self._geometry.blocks_per_slot
-            renamed[first : first + self._geometry.blocks_per_slot] = 0
+        renamed[numpy.add.outer(numpy.array(slots, dtype=numpy.int64) * per_slot, numpy.arange(per_slot))] = 0
         for source, target in moves:
             renamed[source] = target
         self._rename(renamed)
