@@ -186,12 +186,14 @@ bool Arena::RefuseWant(uint64_t revision, const std::string& why) {
 
 uint64_t Arena::WantedSlots() {
   if (closing_) return 0;
+  const uint64_t wanted = explicit_want_.load(std::memory_order_relaxed);
+  if (options_.low == 0 && wanted > 0) return wanted;
   const uint64_t ready = table_.ready();
   const uint64_t taken = table_.taken();
   if (options_.low > 0 && ready < options_.low) growing_ = true;
   if (ready >= options_.high) growing_ = false;
   const uint64_t desired = growing_ ? taken + options_.high : taken + std::min(ready, options_.high);
-  return std::min(std::max(desired, explicit_want_.load(std::memory_order_relaxed)), options_.slots);
+  return std::min(std::max(desired, wanted), options_.slots);
 }
 
 uint64_t Arena::DesiredSlots() { return std::min(WantedSlots(), target_slots_.load(std::memory_order_relaxed)); }

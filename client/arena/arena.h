@@ -102,6 +102,8 @@ class Arena {
 
   // The arena could use `slots` in all: it grows to so many and does not shrink below, as the broker allows. Returns at
   // once. INVALID_ARGUMENT: more than the arena has.
+  // An arena that grows by this alone (`low` is 0) may want less than is taken: the rest is of little use. It stays
+  // taken, and the broker asks for it first for whoever lacks memory, by a target.
   // Fewer new slots at a time than `min_useful` are of no use: none are granted then.
   // `urgency` goes with everything that is wanted from now on, what the marks want included.
   absl::Status SetWant(uint64_t slots, uint64_t min_useful = 0, Urgency urgency = Urgency::kNormal);

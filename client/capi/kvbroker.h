@@ -302,6 +302,9 @@ enum kvb_urgency {
  * broker waits until it can grant so many; 0: any are. `urgency` is a kvb_urgency and goes with everything that is wanted
  * until the next call, what the marks want included. Returns at once.
  *
+ * An arena that grows by this alone (low is 0) may want less than is taken: the rest is of little use to the caller. It
+ * stays taken, and the broker asks for it, by a target, for whoever lacks memory.
+ *
  *   KVB_INVALID_ARGUMENT  more than the arena has, or no such urgency */
 kvb_status kvb_arena_want(kvb_arena* arena, uint64_t slots, uint64_t min_useful, uint32_t urgency);
 

@@ -91,6 +91,15 @@ class SessionTest : public ::testing::Test {
   std::unique_ptr<Session> session_ = Open();
 };
 
+// ---------------------------------------------------------------- wants
+
+TEST_F(SessionTest, AnArenaThatGrowsByWantsAloneMayWantLessThanIsTaken) {
+  const std::unique_ptr<Arena> arena = ArenaWithTaken(3);
+  ASSERT_TRUE(arena->SetWant(1).ok());
+  EXPECT_TRUE(broker_.Hears([](const Heard& heard) { return heard.has_want() && heard.want().slots() == 1; }));
+  EXPECT_EQ(arena->stats().taken, 3);
+}
+
 // ---------------------------------------------------------------- holdings
 
 TEST_F(SessionTest, AReportIsSentWithWhatTheLibraryKnows) {

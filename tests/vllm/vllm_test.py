@@ -255,6 +255,24 @@ class OneEngineTest(WithBroker):
         self.eventually(lambda: self.granted() <= 14 * MIB, "more cache is kept than was allowed")
 
 
+class IdleNeighbourTest(WithBroker):
+    memory = "64MiB"
+
+    def test_its_old_cache_makes_way_for_requests_of_a_lower_class(self) -> None:
+        idle, busy = self.engine("a"), self.engine("b")
+        self.kvctl("tenant", "b", "--class", "batch")
+        self.assert_same(idle.generate(PROMPTS, TOKENS))
+        busy.wait_until_ready()
+        self.assertGreater(self.granted(), 40 * MIB)
+        time.sleep(5.0)  # what was not used for 4 s is old
+        self.assert_same(busy.generate(PROMPTS, TOKENS))
+        figures = busy.figures()
+        self.assertEqual(figures["requests_preempted"], 0)
+        # At the pace of what goes of itself, 8 slots a second, it would take more than 2 s.
+        self.assertLess(figures["ms_waited"], 1000)
+        self.assertGreater(idle.figures()["reclaimed"], 10)
+
+
 class TwoEnginesTest(WithBroker):
     memory = "40MiB"  # one needs 60, both at once
 

@@ -85,7 +85,8 @@ class SessionTest(WithBroker):
     def test_events_are_pulled(self) -> None:
         session = self.open()
         arena = self.arena(session)
-        self.assertIsNone(session.next_event())
+        first = list(session.events())  # what the broker says first, if it has said it yet
+        self.assertNotIn(kvbroker.EventKind.READY, [event.kind for event in first])
         arena.want(2)
         readable, _, _ = select.select([session], [], [], SOON)
         self.assertTrue(readable)

@@ -56,7 +56,7 @@ async def run(arguments: argparse.Namespace) -> list[dict[str, object]]:
     groups = [[chance.randrange(2, 100_000) for _ in range(arguments.shared)] for _ in range(arguments.groups)]
     requests = []
     timeout = aiohttp.ClientTimeout(total=600)
-    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as http:
+    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http:
         for i, at in enumerate(arrivals(arguments.rates)):
             shared = groups[i % arguments.groups]
             prompt = shared + [chance.randrange(2, 100_000) for _ in range(arguments.input - len(shared))]

@@ -198,8 +198,12 @@ class Controller:
                 self._pool.adopt(news.slots)
                 self.figures.grown += len(news.slots)
             elif isinstance(news, Bound):
+                is_other_age = news.eviction_age != self._bound.eviction_age
                 self._bound = news
                 self._target_heard = time.monotonic()
+                if is_other_age:  # how much of the cache is wanted decides who is asked for memory
+                    self._counted_at = 0.0
+                    self._review(self._target_heard)
             elif isinstance(news, Refused):
                 if news.min_useful and news.min_useful == self._told[1]:
                     self._refuse(self._told_for, news.reason)
@@ -224,7 +228,7 @@ class Controller:
         self._keep_wait_clock(now, missing > 0)
         self._told_for = load.next_request
         self._shrink(now, slots)
-        self._want(max(slots, len(pool.mapped)), min_useful, Urgency.HIGH if load.waiting else Urgency.NORMAL)
+        self._want(slots, min_useful, Urgency.HIGH if load.waiting else Urgency.NORMAL)
         if now - self._reported >= REPORT or not load.requests:
             self._reported = now
             holding = pool.holding(now)
@@ -321,7 +325,7 @@ class Controller:
         evacuation = self._pool.evacuate(slots)
         if evacuation.slots:
             # First, or the library would ask for them again.
-            self._want(max(len(self._pool.mapped), 1), 0, Urgency.NORMAL)
+            self._want(min(self._told[0], len(self._pool.mapped)), 0, Urgency.NORMAL)
             self._apply(evacuation)
             self.figures.blocks_moved += len(evacuation.moves)
         return len(evacuation.slots)
