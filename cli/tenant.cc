@@ -51,7 +51,12 @@ std::string Figures(const admin::v1::Tenant& tenant) {
       Row("reserved", FormatSize(policy.reserved()), "never lent to others"),
       Row("guarantee", FormatSize(policy.guarantee()),
           absl::StrCat("lent while it is not used, and back within ", FormatDeadline(policy.guarantee_deadline_ms()))),
-      tenant.external() == 0 ? "" : Row("outside", FormatSize(tenant.external()), "weights and the like, in its rooms"),
+      tenant.external() == 0
+          ? ""
+          : Row("outside", FormatSize(tenant.external()),
+                tenant.trimmable() == 0 ? "weights and the like"
+                                        : absl::StrCat("weights and the like; ", FormatSize(tenant.trimmable()),
+                                                       " of it only kept, and to be had")),
       tenant.floor() == 0 ? "" : Row("floor", FormatSize(tenant.floor()), "what one of its longest requests needs"));
 }
 

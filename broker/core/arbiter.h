@@ -104,6 +104,7 @@ class Arbiter {
   void On(const event::HoldingReport& report);
   void On(const event::ReserveExternal& reserve);
   void On(const event::ExternalSettled& settled);
+  void On(const event::External& external);
   void On(const event::Remark&) {}
   void On(const event::Unsupported& unsupported);
   void On(const event::Poisoned& poisoned);
@@ -207,6 +208,7 @@ class Arbiter {
 
   Rooms rooms_;
   uint64_t turns_ = 0;
+  uint64_t trims_ = 0;
   uint64_t policy_revision_;
   PolicyPlan plan_;           // the newest
   bool time_matters_ = true;  // somebody waits, or is asked for something

@@ -96,8 +96,18 @@ void Arbiter::On(const event::ExternalSettled& settled) {
   rooms_.Settle(session->id, taken);
   if (rooms_.NeedsLook()) Emit(effect::SampleDevice{});
   // Nobody has more than the device, however often it settles.
-  session->external = std::min(session->external + taken, device_.total());
+  session->outside.Settled(taken, device_.total());
   plan_is_due_ = true;
+}
+
+void Arbiter::On(const event::External& external) {
+  SessionRecord* session = ActiveSession(external.session);
+  if (session == nullptr) return;
+  const bool was_asked = session->outside.is_asked();
+  const bool is_news = session->outside.Report(external.revision, external.bytes, external.trimmable, device_.total());
+  // What was let go of is free memory of the device now.
+  if (is_news && was_asked) Emit(effect::SampleDevice{});
+  if (is_news && time_matters_) plan_is_due_ = true;
 }
 
 // ---------------------------------------------------------------- operators
@@ -217,7 +227,9 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
                                    .protected_bytes = session.recent_grants.Sum(now),
                                    .target = session.target.max(),
                                    .asked_for = session.target.asked_for(now),
-                                   .missed_target = session.target.missed()};
+                                   .missed_target = session.target.missed(),
+                                   .trimmable = session.outside.CanTrim(now),
+                                   .trimming = session.outside.Trimming(now)};
     for (const auto& [arena, lease_id] : session.leases) {
       const Lease& lease = ledger_.leases().at(lease_id);
       if (lease.closed) continue;
@@ -326,6 +338,10 @@ void Arbiter::CarryOut(const PolicyPlan& plan) {
     SessionRecord& session = *ledger_.FindSession(target.session);
     if (target.max.has_value()) TakeBackUnfetched(session, *target.max);
     Tell(session, target, plan);
+  }
+  for (const PolicyPlan::Trim& trim : plan.trims) {
+    ledger_.FindSession(trim.session)->outside.AskToTrim(trim.bytes, now_);
+    Emit(effect::TellTrim{.session = trim.session, .revision = ++trims_, .bytes = trim.bytes});
   }
   for (const PolicyPlan::Grant& grant : plan.grants) {
     Lease& lease = *ledger_.FindLease(grant.lease);

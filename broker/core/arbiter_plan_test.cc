@@ -39,6 +39,9 @@ class ScriptedPolicy : public Policy {
     }
     plan.turn = turn;
     plan.eviction_age = eviction_age;
+    for (const PolicySnapshot::Session& session : snapshot.sessions) {
+      if (session.trimmable > Bytes()) plan.trims.push_back({.session = session.id, .bytes = session.trimmable});
+    }
     return plan;
   }
 
@@ -506,6 +509,54 @@ TEST_F(ArbiterRoomTest, WhatProgramsOutsideTakeBeyondWhatIsFreeIsAskedBack) {
   EXPECT_EQ(policy_.newest.room_short, MiB(5));
   EXPECT_EQ(policy_.newest.available, Bytes());
   EXPECT_EQ(policy_.newest.capacity - policy_.newest.room_short, MiB(95));
+}
+
+// ---------------------------------------------------------------- what is kept outside the arenas
+
+class ArbiterTrimTest : public ArbiterPlanTest {
+ protected:
+  std::vector<Effect> Say(uint64_t revision, Bytes bytes, Bytes trimmable) {
+    const auto effects =
+        Step(event::External{.session = session_, .revision = revision, .bytes = bytes, .trimmable = trimmable});
+    return effects;
+  }
+  const PolicySnapshot::Session& Seen() const { return policy_.newest.sessions.front(); }
+};
+
+TEST_F(ArbiterTrimTest, WhatIsKeptIsAskedForOnceAndComesForAWhile) {
+  Say(1, MiB(50), MiB(20));
+  const auto trims = All<effect::TellTrim>(Look());
+  ASSERT_THAT(trims, SizeIs(1));
+  EXPECT_EQ(trims[0].bytes, MiB(20));
+  EXPECT_FALSE(Has<effect::TellTrim>(LookAt(absl::Milliseconds(100))));
+  EXPECT_EQ(Seen().trimming, MiB(20));
+  LookAt(absl::Milliseconds(300));
+  EXPECT_EQ(Seen().trimming, Bytes());
+  EXPECT_TRUE(Has<effect::TellTrim>(LookAt(absl::Seconds(5))));
+}
+
+TEST_F(ArbiterTrimTest, TheAnswerIsLookedForAtTheDevice) {
+  Say(1, MiB(50), MiB(20));
+  Look();
+  EXPECT_TRUE(Has<effect::SampleDevice>(Say(2, MiB(30), Bytes())));
+  Look();
+  EXPECT_EQ(Seen().trimming, Bytes());
+  EXPECT_FALSE(Has<effect::SampleDevice>(Say(3, MiB(31), Bytes())));
+}
+
+TEST_F(ArbiterTrimTest, TheNewestReportIsTheTenantsAndBoundedByTheDevice) {
+  Say(2, MiB(kHuge >> 20), MiB(kHuge >> 20));
+  EXPECT_EQ(TenantRow("a").external, MiB(100));
+  EXPECT_EQ(TenantRow("a").trimmable, MiB(100));
+  Say(1, MiB(1), Bytes());
+  EXPECT_EQ(TenantRow("a").external, MiB(100));
+  Say(3, MiB(1), MiB(2));
+  EXPECT_EQ(TenantRow("a").trimmable, MiB(1));
+}
+
+TEST_F(ArbiterTrimTest, OfASessionThatIsNotActiveItIsDropped) {
+  Step(event::Goodbye{.session = session_});
+  EXPECT_FALSE(Has<effect::TellTrim>(Say(1, MiB(50), MiB(20))));
 }
 
 }  // namespace

@@ -65,7 +65,8 @@ BrokerReport Arbiter::Report(absl::Time now) const {
     row.holding = ledger_.HoldingOf(session);
     BrokerReport::Tenant& tenant = report.tenants[tenant_index.at(session.tenant)];
     ++tenant.sessions;
-    tenant.external += session.external;
+    tenant.external += session.outside.bytes();
+    tenant.trimmable += session.outside.trimmable();
     tenant.floor = std::max(tenant.floor, session.floor);
     if (row.over_target || session.target.asked()) report.asked_back += MinusOrZero(HeldBy(session), *row.target);
     tenant.charged += row.charged;

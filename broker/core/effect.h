@@ -71,6 +71,12 @@ struct TellRoomReady {
   SessionId session;
   uint64_t request = 0;
 };
+// Lets go of so much that it keeps outside its arenas and does not use.
+struct TellTrim {
+  SessionId session;
+  uint64_t revision = 0;
+  Bytes bytes;
+};
 struct TellError {
   SessionId session;
   ArenaId arena;  // empty: about none
@@ -140,9 +146,9 @@ struct Note {
 
 using Effect =
     std::variant<effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant, effect::TellRevoke,
-                 effect::TellTarget, effect::TellPolicy, effect::TellRoomReady, effect::TellError, effect::Disconnect,
-                 effect::EndProcess, effect::EndSession, effect::MakeExtents, effect::HandOver, effect::DropBatch,
-                 effect::DiscardMade, effect::SampleDevice, effect::Note>;
+                 effect::TellTarget, effect::TellPolicy, effect::TellRoomReady, effect::TellTrim, effect::TellError,
+                 effect::Disconnect, effect::EndProcess, effect::EndSession, effect::MakeExtents, effect::HandOver,
+                 effect::DropBatch, effect::DiscardMade, effect::SampleDevice, effect::Note>;
 
 }  // namespace kvbroker
 

@@ -116,6 +116,14 @@ struct ExternalSettled {
   Bytes bytes;  // what was taken
 };
 
+// What its process has of the device outside its arenas, and how much of that it could let go of; the newest counts.
+struct External {
+  SessionId session;
+  uint64_t revision = 0;
+  Bytes bytes;
+  Bytes trimmable;
+};
+
 // A message that asks for nothing this version acts on (SetMode).
 struct Remark {
   SessionId session;
@@ -171,11 +179,11 @@ struct SetTenant {
 
 }  // namespace event
 
-using Event =
-    std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, event::Want, event::Fetch, event::Confirm,
-                 event::Nack, event::Released, event::HoldingReport, event::ReserveExternal, event::ExternalSettled,
-                 event::Remark, event::Unsupported, event::Poisoned, event::Goodbye, event::ConnectionLost,
-                 event::ProcessEnded, event::Made, event::MakeFailed, event::DeviceSample, event::SetTenant>;
+using Event = std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, event::Want, event::Fetch, event::Confirm,
+                           event::Nack, event::Released, event::HoldingReport, event::ReserveExternal,
+                           event::ExternalSettled, event::External, event::Remark, event::Unsupported, event::Poisoned,
+                           event::Goodbye, event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed,
+                           event::DeviceSample, event::SetTenant>;
 
 }  // namespace kvbroker
 

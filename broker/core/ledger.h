@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "broker/core/device_view.h"
 #include "broker/core/lease.h"
+#include "broker/core/outside_memory.h"
 #include "broker/core/session_state.h"
 #include "broker/core/target_watch.h"
 #include "common/base/bytes.h"
@@ -58,8 +59,8 @@ struct SessionRecord {
   std::string engine;
   SessionState state = SessionState::kActive;
   absl::Time opened;
-  Bytes floor;     // what one of its longest requests needs; 0: unknown
-  Bytes external;  // memory outside the broker, as it settled its rooms
+  Bytes floor;  // what one of its longest requests needs; 0: unknown
+  OutsideMemory outside;
   std::map<ArenaId, LeaseId> leases;
 
   TargetWatch target;

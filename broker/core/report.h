@@ -36,6 +36,7 @@ struct BrokerReport {
     Bytes entitled;  // its share, as the policy decided last
     Bytes peak;
     Bytes external;
+    Bytes trimmable;  // of which
     Bytes floor;
     uint32_t sessions = 0;
     bool has_turn = false;

@@ -10,6 +10,7 @@
 #include "broker/policy/shortage.h"
 #include "broker/policy/situation.h"
 #include "broker/policy/targets.h"
+#include "broker/policy/trims.h"
 #include "broker/policy/turn.h"
 #include "broker/policy/verdicts.h"
 
@@ -51,10 +52,12 @@ PolicyPlan FairPolicy::Plan(const PolicySnapshot& snapshot) const {
   const std::vector<Bytes>& entitled = plan.turn.has_value() ? with_turn : fair;
 
   const Shortage shortage = FindShortage(situation, entitled, plan.turn);
-  const Reclaim reclaim = PlanReclaim(situation, entitled, shortage);
+  Trims trims = PlanTrims(situation, entitled, shortage);
+  const Reclaim reclaim = PlanReclaim(situation, entitled, shortage, trims.coming);
   const Grants grants = PlanGrants(situation, entitled, plan.turn, reclaim, !shortage.Missing().IsZero());
 
   plan.asked = reclaim.asked;
+  plan.trims = std::move(trims.asks);
   plan.targets = MakeTargets(situation, entitled, shortage, reclaim);
   for (size_t l = 0; l < snapshot.leases.size(); ++l) {
     if (grants.slots[l] > 0) plan.grants.push_back({.lease = snapshot.leases[l].id, .slots = grants.slots[l]});

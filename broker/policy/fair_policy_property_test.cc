@@ -323,6 +323,26 @@ TEST(FairPolicyPropertyTest, TwinsAreEntitledToTheSame) {
   });
 }
 
+// Nobody's share depends on it, and no more is asked of anybody.
+TEST(FairPolicyPropertyTest, WhatIsKeptOutsideTheArenasOnlySparesOthers) {
+  uint64_t spared = 0;
+  for (uint64_t seed = 0; seed < kSnapshots; ++seed) {
+    PolicySnapshot snapshot = RandomSnapshot(seed);
+    const PolicyPlan without = Plan(snapshot);
+    for (size_t s = 0; s < snapshot.sessions.size(); ++s) {
+      snapshot.sessions[s].trimmable = MiB(64) * ((seed % 7) * (s % 3));
+    }
+    const PolicyPlan with = Plan(snapshot);
+    ASSERT_LE(with.asked, without.asked) << "seed " << seed;
+    ASSERT_TRUE(without.trims.empty()) << "seed " << seed;
+    for (size_t i = 0; i < with.shares.size(); ++i) {
+      ASSERT_EQ(with.shares[i].entitled, without.shares[i].entitled) << "seed " << seed;
+    }
+    if (with.asked < without.asked) ++spared;
+  }
+  EXPECT_GT(spared, 100u);
+}
+
 TEST(FairPolicyPropertyTest, NoNumbersBreakIt) {
   ForAll(Numbers::kHostile, [](const PolicySnapshot& snapshot, uint64_t) {
     const PolicyPlan plan = Plan(snapshot);

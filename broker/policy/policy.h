@@ -51,6 +51,8 @@ struct PolicySnapshot {
     std::optional<Bytes> target;                      // as it was told last; none: no bound
     absl::Duration asked_for = absl::ZeroDuration();  // since when it holds more than its target
     bool missed_target = false;                       // it holds more than its target, and the deadline is over
+    Bytes trimmable;  // it keeps so much outside its arenas and does not use it; none where it was asked a moment ago
+    Bytes trimming;   // it was asked for so much of that, and it should come
     Bytes Held() const { return charged - returned; }
   };
   struct Lease {  // of active sessions
@@ -127,8 +129,15 @@ struct PolicyPlan {
     std::optional<size_t> because_of;  // a tenant that has to do with it
   };
 
+  // So much of what a session keeps outside its arenas and does not use is to go.
+  struct Trim {
+    SessionId session;
+    Bytes bytes;
+  };
+
   std::vector<Grant> grants;
   std::vector<Target> targets;  // one for each session
+  std::vector<Trim> trims;      // of those who are asked
   std::vector<Share> shares;
   std::vector<Verdict> verdicts;
   std::optional<size_t> turn;  // whose turn it is from now on

@@ -288,6 +288,7 @@ void Broker::Perform(effect::Admit& admit) {
   v1::BrokerFrame frame;
   v1::Welcome& welcome = *frame.mutable_welcome();
   welcome.set_version(1);
+  welcome.add_features("external");
   welcome.set_session_id(session.value());
   welcome.set_epoch(options_.epoch);
   welcome.set_granularity(options_.arbiter.granularity.in_bytes());

@@ -104,6 +104,11 @@ Event ToEvent(SessionId session, const v1::ClientMessage& message) {
       return event::ExternalSettled{.session = session,
                                     .request = message.external_settled().request_id(),
                                     .bytes = Bytes(message.external_settled().bytes())};
+    case v1::ClientMessage::kExternal:
+      return event::External{.session = session,
+                             .revision = message.external().revision(),
+                             .bytes = Bytes(message.external().bytes()),
+                             .trimmable = Bytes(message.external().trimmable())};
     case v1::ClientMessage::kReserve:
     case v1::ClientMessage::kCommit:
     case v1::ClientMessage::kCancel:
@@ -233,6 +238,13 @@ v1::BrokerMessage ToMessage(const effect::TellRoomReady& told) {
   return message;
 }
 
+v1::BrokerMessage ToMessage(const effect::TellTrim& told) {
+  v1::BrokerMessage message;
+  message.mutable_trim()->set_revision(told.revision);
+  message.mutable_trim()->set_bytes(told.bytes.in_bytes());
+  return message;
+}
+
 v1::BrokerMessage ToMessage(const effect::TellError& told) {
   v1::BrokerMessage message;
   message.mutable_error()->set_code(static_cast<int32_t>(told.status.code()));
@@ -279,6 +291,7 @@ void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to) {
   to.set_wanted(from.wanted.in_bytes());
   to.set_entitled(from.entitled.in_bytes());
   to.set_external(from.external.in_bytes());
+  to.set_trimmable(from.trimmable.in_bytes());
   to.set_floor(from.floor.in_bytes());
   to.set_has_turn(from.has_turn);
   to.set_waited_ms(Milliseconds(from.waited));

@@ -34,6 +34,7 @@ v1::BrokerMessage ToMessage(const effect::TellRevoke& told);
 v1::BrokerMessage ToMessage(const effect::TellTarget& told);
 v1::BrokerMessage ToMessage(const effect::TellPolicy& told);
 v1::BrokerMessage ToMessage(const effect::TellRoomReady& told);
+v1::BrokerMessage ToMessage(const effect::TellTrim& told);
 v1::BrokerMessage ToMessage(const effect::TellError& told);
 
 // The memory, counters and numbers of a report; what the report does not know is left to the caller.

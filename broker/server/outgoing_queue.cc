@@ -28,6 +28,7 @@ bool IsLevel(const v1::BrokerMessage& message) {
     case v1::BrokerMessage::kGrant:
     case v1::BrokerMessage::kRevoke:
     case v1::BrokerMessage::kRoomReady:
+    case v1::BrokerMessage::kTrim:
       return true;
     default:
       return false;

@@ -11,7 +11,7 @@ namespace kvbroker {
 
 // What the broker has to say to one session: levels and notices.
 //
-// A level (Target, RoomReady, PolicyChanged, BrokerState, an arena's ArenaOpened, a lease's Grant and Revoke) is what is so now.
+// A level (Target, RoomReady, Trim, PolicyChanged, BrokerState, an arena's ArenaOpened, a lease's Grant and Revoke) is what is so now.
 // The newest is kept after it was taken, for a stream that is opened anew, and a newer one takes the place of an older
 // one that was not taken. A lease's levels are kept for as long as its arena is known to be open.
 //

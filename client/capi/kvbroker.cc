@@ -288,6 +288,8 @@ uint32_t KindOf(SessionEvent::Kind kind) {
       return KVB_EVENT_BROKER_BACK;
     case SessionEvent::Kind::kRefused:
       return KVB_EVENT_REFUSED;
+    case SessionEvent::Kind::kTrim:
+      return KVB_EVENT_TRIM;
   }
   return KVB_EVENT_NONE;
 }
@@ -380,6 +382,13 @@ kvb_status kvb_set_mode(kvb_session* session, uint32_t mode) {
     KVB_RETURN_IF_ERROR(CheckLive(session));
     KVB_RETURN_IF_ERROR(CheckAtMost(mode, KVB_MODE_ASLEEP, "mode"));
     return session->session->SetMode(ModeOf(mode));
+  });
+}
+
+kvb_status kvb_external_report(kvb_session* session, uint64_t bytes, uint64_t trimmable) {
+  return Run([&]() -> absl::Status {
+    KVB_RETURN_IF_ERROR(CheckLive(session));
+    return session->session->ReportExternal(Bytes(bytes), Bytes(trimmable));
   });
 }
 

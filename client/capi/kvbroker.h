@@ -56,8 +56,9 @@ extern "C" {
  *      kvb_arena_want() is told to the broker, which treats all alike in this release.
  *      kvb_session_config.progress_floor_bytes; target_within_ms and eviction_age_ms of struct kvb_session_info;
  *      within_ms, eviction_age_ms and urgent of kvb_event. kvb_arena_wait() tells of wants that can never be met
- *   3  kvb_arena_dlpack() */
-#define KVB_ABI 3u
+ *   3  kvb_arena_dlpack()
+ *   4  kvb_external_report(), KVB_EVENT_TRIM */
+#define KVB_ABI 4u
 
 /* "This has no bound", where a number of bytes is told. */
 #define KVB_NO_BOUND UINT64_MAX
@@ -171,6 +172,14 @@ enum kvb_mode {
  *   KVB_UNIMPLEMENTED     the library is of revision 1 */
 kvb_status kvb_set_mode(kvb_session* session, uint32_t mode);
 
+/* Tells the broker what this process has of the device outside its arenas (weights, graphs, an allocator's cache), in bytes,
+ * and how many of them it keeps without using them and could let go of at once, when it hears KVB_EVENT_TRIM: they are
+ * asked for before anybody's cache is. The newest call counts. It is sent in the background when it has changed, at
+ * most 20 times a second, and to a broker that comes back. Does not wait. Since revision 4.
+ *
+ *   KVB_INVALID_ARGUMENT  `trimmable` is more than `bytes` */
+kvb_status kvb_external_report(kvb_session* session, uint64_t bytes, uint64_t trimmable);
+
 /* --------------------------------------------------------------------------------------------------------------- room
  *
  * Memory of this process that is not the broker's: weights, activations, graphs. Who says so before allocating it finds
@@ -208,14 +217,16 @@ enum kvb_event_kind {
   KVB_EVENT_READY = 2,       /* slots of `arena` became ready */
   KVB_EVENT_BROKER_AWAY = 3, /* what is held stays usable, nothing grows; the library looks for the broker by itself */
   KVB_EVENT_BROKER_BACK = 4, /* growth goes on */
-  KVB_EVENT_REFUSED = 5      /* the broker refused something, or can never give what `arena` wants; `text` says what */
+  KVB_EVENT_REFUSED = 5,     /* the broker refused something, or can never give what `arena` wants; `text` says what */
+  KVB_EVENT_TRIM = 6 /* somebody lacks memory: let go of `bytes` of what was reported as trimmable, as far as it is
+                                not needed by now, and call kvb_external_report(). Since revision 4 */
 };
 
 typedef struct kvb_event {
   uint32_t size;
   uint32_t kind;  /* a kvb_event_kind; pass over those you do not know */
   uint64_t arena; /* as kvb_arena_id() says; 0: of no single arena */
-  uint64_t bytes; /* of KVB_EVENT_TARGET, else KVB_NO_BOUND */
+  uint64_t bytes; /* of KVB_EVENT_TARGET and KVB_EVENT_TRIM, else KVB_NO_BOUND */
   char text[232]; /* for people; ends with a NUL, cut where it is longer */
 
   /* Since revision 2; of KVB_EVENT_TARGET, else 0. */

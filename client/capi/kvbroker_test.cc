@@ -99,6 +99,7 @@ TEST(KvbrokerTest, NullIsRefusedEverywhere) {
   EXPECT_EQ(kvb_room_reserve(nullptr, 1, 0), KVB_INVALID_ARGUMENT);
   EXPECT_EQ(kvb_room_settle(nullptr, 1), KVB_INVALID_ARGUMENT);
   EXPECT_EQ(kvb_set_mode(nullptr, KVB_MODE_IDLE), KVB_INVALID_ARGUMENT);
+  EXPECT_EQ(kvb_external_report(nullptr, 0, 0), KVB_INVALID_ARGUMENT);
 }
 
 TEST(KvbrokerTest, WhatIsNoHandleIsRefused) {

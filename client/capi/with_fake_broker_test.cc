@@ -166,6 +166,9 @@ TEST_F(WithFakeBrokerTest, TheModeIsTold) {
   EXPECT_TRUE(
       broker_.Hears([](const v1::ClientMessage& heard) { return heard.set_mode().mode() == v1::SetMode::ASLEEP; }));
   EXPECT_EQ(kvb_set_mode(session_, 3), KVB_INVALID_ARGUMENT);
+  EXPECT_OK(kvb_external_report(session_, 5, 4));
+  EXPECT_TRUE(broker_.Hears([](const v1::ClientMessage& heard) { return heard.external().trimmable() == 4; }));
+  EXPECT_EQ(kvb_external_report(session_, 4, 5), KVB_INVALID_ARGUMENT);
 }
 
 }  // namespace

@@ -23,10 +23,11 @@ struct SessionEvent {
     kBrokerAway,  // the connection is lost: what is held stays usable, nothing grows
     kBrokerBack,
     kRefused,  // the broker refused something; `text` says what. Of an arena: also that its want can never be met
+    kTrim,     // somebody lacks memory: let go of `bytes` of what is kept outside the arenas and not used, and report
   };
   Kind kind = Kind::kTarget;
   uint64_t arena = 0;          // 0: about no arena
-  std::optional<Bytes> bytes;  // of kTarget; none: no bound
+  std::optional<Bytes> bytes;  // of kTarget, and of kTrim; none: no bound
   std::string text;            // for people
 
   // Of kTarget. By when: counted from Pop(), zero where that is past already. Infinite: no deadline.

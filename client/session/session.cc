@@ -143,6 +143,16 @@ absl::Status Session::SetMode(SessionMode mode) {
   return absl::OkStatus();
 }
 
+absl::Status Session::ReportExternal(Bytes bytes, Bytes trimmable) {
+  KVB_RETURN_IF_ERROR(impl_->guard.Check());
+  if (trimmable > bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("trimmable, ", ToString(trimmable), ", is part of the bytes, ", ToString(bytes)));
+  }
+  impl_->worker->ReportExternal(bytes, trimmable);
+  return absl::OkStatus();
+}
+
 Session::Info Session::info() const {
   Info info;
   if (impl_->device != nullptr) {

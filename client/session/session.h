@@ -100,6 +100,12 @@ class Session {
   // wait.
   absl::Status SetMode(SessionMode mode);
 
+  // Tells the broker what this process has of the device outside its arenas, `trimmable` of which it only keeps and could let
+  // go of when it hears kTrim. For people, and to be asked for before anybody's cache. The newest call counts; it is sent
+  // in the background when it has changed, at most 20 times a second, and to a broker that comes back. Does not wait.
+  // INVALID_ARGUMENT: trimmable is more than bytes.
+  absl::Status ReportExternal(Bytes bytes, Bytes trimmable);
+
   Info info() const;
   // REQUIRES: the session is not for room only.
   Device& device() const;

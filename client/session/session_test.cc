@@ -394,6 +394,18 @@ TEST_F(SessionTest, TheModeIsToldAndToldAgainToAnotherBroker) {
   EXPECT_EQ(broker_.Heard([](const Heard& heard) { return heard.has_set_mode(); }).size(), 2u);
 }
 
+TEST_F(SessionTest, WhatIsOutsideIsToldAndTrimsAreEvents) {
+  EXPECT_EQ(session_->ReportExternal(MiB(1), MiB(2)).code(), absl::StatusCode::kInvalidArgument);
+  ASSERT_TRUE(session_->ReportExternal(GiB(2), GiB(1)).ok());
+  EXPECT_TRUE(broker_.Hears([](const Heard& heard) {
+    return heard.external().bytes() == GiB(2).in_bytes() && heard.external().trimmable() == GiB(1).in_bytes();
+  }));
+  v1::BrokerMessage trim;
+  trim.mutable_trim()->set_bytes(MiB(300).in_bytes());
+  broker_.Say(trim);
+  EXPECT_EQ(Next(Kind::kTrim).bytes, MiB(300));
+}
+
 TEST_F(SessionTest, HelloCarriesTheProgressFloor) {
   EXPECT_EQ(broker_.hello().progress_floor_bytes(), 0u);
   session_ = Open({.progress_floor = GiB(3)});

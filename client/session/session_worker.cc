@@ -120,6 +120,11 @@ void SessionWorker::SetMode(v1::SetMode::Mode mode) {
   });
 }
 
+void SessionWorker::ReportExternal(Bytes bytes, Bytes trimmable) {
+  outside_.Set(bytes, trimmable);
+  WakeUp();
+}
+
 void SessionWorker::Run() {
   pthread_setname_np(pthread_self(), "kvb-session");
   if (options_.device != nullptr) {
@@ -133,6 +138,7 @@ void SessionWorker::Run() {
     if (connection_ != nullptr) ReceiveBatches();
     if (MonotonicNow() >= reconnect_at_) TryReconnect();
     for (const v1::ClientMessage& message : room_.TakeOutgoing()) Send(message);
+    TellExternal();
     ShareTarget();
     for (const auto& [id, arena] : arenas_) Tend(*arena);
     if (broken_.has_value()) Disconnected(*std::exchange(broken_, std::nullopt));
@@ -194,6 +200,7 @@ void SessionWorker::Connected(std::unique_ptr<BrokerConnection> connection) {
     state_.target = {};
   }
   room_.BrokerBack();
+  outside_.Connected(connection_->welcome());
   if (reader_.joinable()) reader_.join();
   reader_done_ = std::make_shared<absl::Notification>();
   reader_ = std::thread([this, connection = connection_, done = reader_done_] {
@@ -274,6 +281,16 @@ void SessionWorker::TellMode() {
   Send(message);
 }
 
+void SessionWorker::TellExternal() {
+  if (connection_ == nullptr) return;
+  if (std::optional<v1::External> external = outside_.Take(MonotonicNow())) {
+    v1::ClientMessage message;
+    *message.mutable_external() = *std::move(external);
+    Send(message);
+  }
+  WakeAt(outside_.next());
+}
+
 void SessionWorker::Send(const v1::ClientMessage& message) {
   // A stream that has ended is noticed by the reader.
   if (connection_ != nullptr) connection_->Send(message);
@@ -328,6 +345,8 @@ void SessionWorker::HandleMessage(const v1::BrokerMessage& message) {
       return SetLimit(message.policy_changed());
     case v1::BrokerMessage::kRoomReady:
       return room_.Ready(message.room_ready().request_id());
+    case v1::BrokerMessage::kTrim:
+      return options_.events->Push({.kind = SessionEvent::Kind::kTrim, .bytes = Bytes(message.trim().bytes())});
     case v1::BrokerMessage::kError:
       return HandleError(message.error());
     default:

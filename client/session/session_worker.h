@@ -21,6 +21,7 @@
 #include "client/channel/broker_connection.h"
 #include "client/session/event_queue.h"
 #include "client/session/holding_reporter.h"
+#include "client/session/outside_reporter.h"
 #include "client/session/room_desk.h"
 #include "client/session/session_target.h"
 #include "common/base/unique_fd.h"
@@ -57,6 +58,10 @@ class SessionWorker {
   // Tells the broker how much the session is in use; again, when another one has come back. Does not wait.
   void SetMode(v1::SetMode::Mode mode);
 
+  // Tells the broker what the process has of the device outside its arenas; again, when another one has come back. Does
+  // not wait.
+  void ReportExternal(Bytes bytes, Bytes trimmable);
+
   RoomDesk& room() { return room_; }
 
   int wake_fd() const { return wake_.get(); }
@@ -86,6 +91,7 @@ class SessionWorker {
   void PlanReconnect();
   void OpenAtBroker(Arena& arena);
   void TellMode();
+  void TellExternal();
 
   void HandleMessage(const v1::BrokerMessage& message);
   void HandleError(const v1::Error& error);
@@ -119,6 +125,7 @@ class SessionWorker {
   const UniqueFd wake_;
 
   RoomDesk room_;
+  OutsideReporter outside_;
 
   mutable absl::Mutex mu_;
   State state_ ABSL_GUARDED_BY(mu_);

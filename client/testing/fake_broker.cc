@@ -214,6 +214,7 @@ void FakeBroker::Welcome(const v1::Hello& hello) {
   v1::BrokerFrame frame;
   v1::Welcome& welcome = *frame.mutable_welcome();
   welcome.set_version(1);
+  welcome.add_features("external");
   welcome.set_session_id(++session_);
   welcome.set_epoch(session_);
   welcome.set_granularity(device_->info().granularity.in_bytes());

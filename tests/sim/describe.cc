@@ -78,6 +78,9 @@ struct Describer {
   std::string operator()(const event::ExternalSettled& e) const {
     return absl::StrCat("ExternalSettled", Common(e), " bytes=", ToString(e.bytes));
   }
+  std::string operator()(const event::External& e) const {
+    return absl::StrCat("External", Common(e), " bytes=", ToString(e.bytes), " trimmable=", ToString(e.trimmable));
+  }
   std::string operator()(const event::SetTenant& e) const {
     return absl::StrCat("SetTenant tenant=", e.tenant, " limit=", Show(e.policy.limit),
                         " reserved=", ToString(e.policy.reserved), " guarantee=", ToString(e.policy.guarantee),
@@ -103,6 +106,9 @@ struct Describer {
     return absl::StrCat("TellPolicy", Common(e), " limit=", Show(e.limit));
   }
   std::string operator()(const effect::TellRoomReady& e) const { return "TellRoomReady" + Common(e); }
+  std::string operator()(const effect::TellTrim& e) const {
+    return absl::StrCat("TellTrim", Common(e), " bytes=", ToString(e.bytes));
+  }
   std::string operator()(const effect::EndProcess& e) const { return "EndProcess" + Common(e); }
   std::string operator()(const effect::Disconnect& e) const { return "Disconnect" + Common(e); }
   std::string operator()(const effect::EndSession& e) const { return "EndSession" + Common(e); }

@@ -78,6 +78,7 @@ class SimBroker {
   void Perform(const effect::TellTarget& target);
   void Perform(const effect::TellPolicy&) {}  // for the embedder, who asks for what it can use whatever the limit
   void Perform(const effect::TellRoomReady& ready);
+  void Perform(const effect::TellTrim&) {}  // nobody answers: what was asked for must not be counted on for long
   void Perform(const effect::TellError& error);
   void Perform(const effect::Disconnect& disconnect);
   void Perform(const effect::EndProcess& end);

@@ -29,6 +29,7 @@ SnapshotBuilder& SnapshotBuilder::Add(const SessionSpec& spec) {
   session.protected_bytes = spec.protected_bytes;
   session.target = spec.target;
   session.missed_target = spec.missed_target;
+  session.trimmable = spec.trimmable;
   snapshot_.sessions.push_back(session);
   const bool waits = spec.wanted > spec.held;
   snapshot_.leases.push_back({.id = LeaseId(number),

@@ -27,6 +27,7 @@ struct SessionSpec {
   std::optional<Bytes> target;
   bool reported = true;
   bool missed_target = false;
+  Bytes trimmable;
 };
 
 // Snapshots for tests: what is available is what the capacity leaves. Ids count from 1.

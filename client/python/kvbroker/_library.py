@@ -10,7 +10,7 @@ from ctypes import POINTER, c_char, c_char_p, c_int, c_int32, c_uint32, c_uint64
 from kvbroker.errors import LibraryNotFound, error_of
 
 # KVB_ABI of the header that this file was written after, and the oldest library that has all it calls.
-NEEDED_ABI = 3
+NEEDED_ABI = 4
 SONAME = "libkvbroker.so.0"
 
 NO_BOUND = 2**64 - 1
@@ -119,6 +119,7 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "kvb_session_close": (c_int, [c_void_p]),
     "kvb_session_info": (c_int, [c_void_p, POINTER(SessionInfo)]),
     "kvb_set_mode": (c_int, [c_void_p, c_uint32]),
+    "kvb_external_report": (c_int, [c_void_p, c_uint64, c_uint64]),
     "kvb_room_reserve": (c_int, [c_void_p, c_uint64, c_uint64]),
     "kvb_room_settle": (c_int, [c_void_p, c_uint64]),
     "kvb_event_fd": (c_int32, [c_void_p]),

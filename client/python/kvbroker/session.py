@@ -26,6 +26,7 @@ class EventKind(enum.IntEnum):
     BROKER_AWAY = 3  # what is held stays usable, nothing grows
     BROKER_BACK = 4  # growth goes on
     REFUSED = 5  # the broker refused something; `Event.text` says what
+    TRIM = 6  # let go of `Event.bytes` of what was reported as trimmable, and report anew
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +139,12 @@ class Session:
     def set_mode(self, mode: Mode) -> None:
         """Tells the broker how much the session is in use."""
         c.check(c.lib.kvb_set_mode(self._handle, mode))
+
+    def report_external(self, size: int, trimmable: int) -> None:
+        """Tells the broker what this process has of the device outside its arenas, and how much of that it keeps without using
+        it: the broker asks for it, by an event of kind TRIM, before it asks for anybody's cache. Bytes. Does not wait.
+        """
+        c.check(c.lib.kvb_external_report(self._handle, size, trimmable))
 
     def create_arena(
         self, extent_bytes: Sequence[int], slots: int, *, low: int = 0, high: int = 0, ahead: int = 0

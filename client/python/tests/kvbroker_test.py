@@ -106,6 +106,20 @@ class SessionTest(WithBroker):
         with self.assertRaises(kvbroker.Unavailable):
             arena.wait(1, 0.1)
 
+    def test_what_is_kept_outside_is_asked_for_before_cache(self) -> None:
+        keeper, hungry = self.open("a"), self.open("b")
+        arena = self.arena(keeper)
+        arena.want(10)
+        arena.wait(10, SOON)
+        arena.take_many(10)
+        arena.report(kvbroker.Holding(cached_by_age=[0, 0, 60 * MIB, 0, 0, 0, 0, 0]))
+        keeper.report_external(1 << 30, 1 << 29)  # more than there is counts as all of it
+        self.arena(hungry).want(10)
+        trim = kvbroker.Event(kind=kvbroker.EventKind.TRIM, bytes=64 * MIB)
+        self.eventually(lambda: trim in list(keeper.events()))
+        with self.assertRaises(kvbroker.InvalidArgument):
+            keeper.report_external(1, 2)
+
     def test_room_is_settled_whatever_happens(self) -> None:
         session = self.open()
         with session.room(16 * MIB, SOON):
