@@ -22,7 +22,7 @@ from kvbroker.vllm.controller import Controller  # noqa: E402
 from kvbroker.vllm.demand import Load  # noqa: E402
 from kvbroker.vllm.elastic_pool import ElasticPool, Evacuation  # noqa: E402
 from kvbroker.vllm.geometry import Geometry, Layout, choose  # noqa: E402
-from kvbroker.vllm.news import Bound, Grown, Refused  # noqa: E402
+from kvbroker.vllm.news import Bound, Grown, Refused, Trim  # noqa: E402
 from kvbroker.vllm.settings import Settings  # noqa: E402
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -353,7 +353,7 @@ class ControllerTest(WithPool):
         self.applied: list[Evacuation] = []
         self.refused: list[str] = []
         self.wakes = 0
-        self.published = 0
+        self.published = self.trims = 0
         self.controller = Controller(
             self.pool,
             self.memory,
@@ -362,6 +362,7 @@ class ControllerTest(WithPool):
             refuse=lambda request, reason: self.refused.append(reason),
             preempt=self.preempt,
             apply=self.applied.append,
+            trim=self.trim,
             wake=self.wake,
             publish=self.publish,
         )
@@ -374,6 +375,9 @@ class ControllerTest(WithPool):
 
     def wake(self) -> None:
         self.wakes += 1
+
+    def trim(self) -> None:
+        self.trims += 1
 
     def publish(self) -> None:
         self.published += 1
@@ -436,6 +440,12 @@ class ControllerTest(WithPool):
         self.controller._rests = False
         self.controller.rest()
         self.assertEqual(self.blocks.cached, {})
+
+    def test_trims_when_it_is_asked_to(self) -> None:
+        self.controller.hear(Trim())
+        self.assertEqual(self.trims, 0)  # not on the thread that hears
+        self.controller.attend()
+        self.assertEqual(self.trims, 1)
 
     def test_asleep_it_keeps_one_slot_whatever_waits(self) -> None:
         self.controller.hear(Grown((1, 2, 3)))

@@ -14,7 +14,7 @@ from kvbroker.vllm.demand import NOTHING, Load
 from kvbroker.vllm.elastic_pool import ElasticPool, Evacuation
 from kvbroker.vllm.link import Memory
 from kvbroker.vllm.metrics import Sample
-from kvbroker.vllm.news import Bound, Grown, News, Refused, Tick
+from kvbroker.vllm.news import Bound, Grown, News, Refused, Tick, Trim
 from kvbroker.vllm.settings import Settings
 
 logger = logging.getLogger("vllm.plugins.kvbroker")
@@ -65,15 +65,16 @@ class Controller:
         refuse: Callable[[str, str], None],
         preempt: Callable[[], bool],
         apply: Callable[[Evacuation], None],
+        trim: Callable[[], None],
         wake: Callable[[], None],
         publish: Callable[[], None],
     ) -> None:
         """load: what there is to do. refuse: ends a request that waits, by its id, with a reason. preempt: puts off the
         request that matters least; False: there is none. apply: does to the memory what an evacuation says, and unmaps its
-        slots. wake: makes a loop that stands still call attend(). publish: sends a sample() while it stands still."""
+        slots. trim: lets go of what torch only keeps. wake: makes a loop that stands still call attend(). publish: sends a sample() while it stands still."""
         self._pool, self._memory, self._settings = pool, memory, settings
         self._load, self._refuse, self._preempt, self._apply = load, refuse, preempt, apply
-        self._wake, self._publish = wake, publish
+        self._trim, self._wake, self._publish = trim, wake, publish
         self._bound = Bound(pool.slots, pool.slots, None)
         self._inbox: collections.deque[News] = collections.deque()
         self._told_for = ""  # the request that the newest want's fewest slots are for
@@ -207,6 +208,8 @@ class Controller:
             elif isinstance(news, Refused):
                 if news.min_useful and news.min_useful == self._told[1]:
                     self._refuse(self._told_for, news.reason)
+            elif isinstance(news, Trim):
+                self._trim()
             elif isinstance(news, Tick):
                 self._review(time.monotonic())
 

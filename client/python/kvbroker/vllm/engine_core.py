@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -48,13 +49,17 @@ class Engine:
             self._controller.wake_up()
 
     def evacuate(self, evacuation: Evacuation) -> None:
-        """Has the worker do it behind all steps that were sent to it, and ahead of all that follow. Does not wait, and
-        raises what this one or an earlier one raised."""
-        self._under_way.append(
-            self._core.model_executor.collective_rpc(
-                worker.evacuate, args=(evacuation.slots, evacuation.moves), non_block=True
-            )
-        )
+        """Does not wait."""
+        self._call(worker.evacuate, evacuation.slots, evacuation.moves)
+
+    def trim(self) -> None:
+        """Does not wait."""
+        self._call(worker.trim)
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Has the worker do it behind all steps that were sent to it, and ahead of all that follow. Raises what this one or an
+        earlier one raised."""
+        self._under_way.append(self._core.model_executor.collective_rpc(function, args=arguments, non_block=True))
         while len(self._under_way) > MOST_UNDER_WAY:  # the executor's queues hold ten answers that nobody has taken
             self._under_way.pop(0).result()
         for future in [future for future in self._under_way if future.done()]:

@@ -17,7 +17,7 @@ from kvbroker.arena import Arena, Holding, Urgency
 from kvbroker.errors import FailedPrecondition, KvbError
 from kvbroker.session import EventKind, Mode, Session
 from kvbroker.vllm.geometry import Geometry
-from kvbroker.vllm.news import Bound, Grown, News, Refused, Tick
+from kvbroker.vllm.news import Bound, Grown, News, Refused, Tick, Trim
 from kvbroker.vllm.settings import Settings
 
 logger = logging.getLogger("vllm.plugins.kvbroker")
@@ -55,6 +55,7 @@ class KvMemory:
         self._warm_up: list[int] = []
         self._has_room = False
         self._min_useful = 0  # of the newest want
+        self._look_outside: Callable[[], tuple[int, int]] | None = None
         self._ticks = 0.0  # seconds from tick to tick; 0: none are needed
         self._lock = threading.Lock()
         self._retiring = threading.Lock()
@@ -127,6 +128,16 @@ class KvMemory:
 
     def report(self, holding: Holding) -> None:
         self.arena.report(holding)
+        self.report_outside()
+
+    def watch_outside(self, look: Callable[[], tuple[int, int]]) -> None:
+        """look: what this process holds of the device beside the arena, and what of that could go at once; bytes."""
+        self._look_outside = look
+        self.report_outside()
+
+    def report_outside(self) -> None:
+        if self._look_outside is not None:
+            self.session.report_external(*self._look_outside())
 
     def tick_every(self, seconds: float) -> None:
         self._ticks = seconds
@@ -183,6 +194,8 @@ class KvMemory:
                 logger.info("kvbroker: the broker is back, growth goes on")
             elif event.kind == EventKind.BROKER_AWAY:
                 logger.warning("kvbroker: the broker is away, the engine serves from what it holds")
+            elif event.kind == EventKind.TRIM:
+                self._tell(Trim())
             elif event.kind == EventKind.REFUSED:
                 self._tell_refusal(event.text)
         if grown and (slots := self.arena.take_many(self.arena.slots)):

@@ -30,8 +30,13 @@ class Refused:
 
 
 @dataclasses.dataclass(frozen=True)
+class Trim:
+    """Somebody lacks memory: what torch only keeps is to go."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Tick:
     """Time has passed; for an engine whose own loop stands still."""
 
 
-News = Grown | Bound | Refused | Tick
+News = Grown | Bound | Refused | Trim | Tick

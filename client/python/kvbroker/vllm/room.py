@@ -77,18 +77,39 @@ def _parameters(hf_config: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def used(worker: Any) -> int:
-    """What this process has of the device beside its KV cache, as far as torch knows it."""
-    if worker.device_config.device_type != "cuda":
-        return 0
-    return int(torch.cuda.memory_reserved(worker.device)) + CONTEXT_BYTES
+class Outside:
+    """What this process holds of the device beside its KV cache, as far as torch knows it. Thread-safe, but for trim()."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stuck = 0  # what torch keeps and cannot let go of: it lies between what is in use, or belongs to graphs
+
+    def look(self) -> tuple[int, int]:
+        """Bytes in all, and how many of them torch only keeps, and could let go of."""
+        reserved, kept = self._allocator()
+        return reserved + CONTEXT_BYTES - asleep(None), max(kept - self._stuck, 0)
+
+    def trim(self) -> int:
+        """Lets go of it, and waits for what runs on the device. How many bytes it was."""
+        before, _ = self._allocator()
+        torch.cuda.empty_cache()
+        after, self._stuck = self._allocator()
+        return before - after
+
+    def _allocator(self) -> tuple[int, int]:
+        """What torch's allocator has of the device, and what of that nobody uses."""
+        stats = torch.cuda.memory_stats_as_nested_dict(self._device)
+        reserved = int(stats["reserved_bytes"]["all"]["current"])
+        return reserved, reserved - int(stats["active_bytes"]["all"]["current"])
 
 
 def asleep(tags: Sequence[str] | None) -> int:
     """What waking takes of the device: all that sleeps, or what has one of these tags."""
     if not torch.cuda.is_available():
         return 0
-    from vllm.device_allocator import get_mem_allocator_instance
+    from vllm.device_allocator.cumem import CuMemAllocator
 
-    allocations = get_mem_allocator_instance().pointer_to_data.values()
+    if CuMemAllocator.instance is None:
+        return 0
+    allocations = CuMemAllocator.instance.pointer_to_data.values()
     return sum(data.handle[1] for data in allocations if data.is_asleep and (tags is None or data.tag in tags))

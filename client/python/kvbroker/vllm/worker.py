@@ -23,6 +23,7 @@ MOST_BLOCKS = 1 << 18  # vLLM makes an object for each that there could ever be
 
 _memory: KvMemory | None = None
 _mover: Mover | None = None
+_outside: room.Outside | None = None
 
 
 def current_memory() -> KvMemory | None:
@@ -43,16 +44,24 @@ def evacuate(_: Any, slots: Sequence[int], moves: Sequence[tuple[int, int]]) -> 
     _memory.retire(slots, _mover.evacuate(slots, moves))
 
 
+def trim(_: Any) -> None:
+    if _memory is not None and _outside is not None:
+        logger.info("kvbroker: torch let go of %.1f GiB that nobody used", _outside.trim() / 2**30)
+        _memory.report_outside()
+
+
 # ------------------------------------------------------------ vLLM's sleep
 
 
 def sleep(proceed: Callable[[], None]) -> None:
+    assert _memory is not None
     try:
         proceed()
     except AssertionError as error:
         # vLLM compares what the whole device has free before and after, which neighbours change as well.
         if "Memory usage increased" not in str(error):
             raise
+    _memory.report_outside()
 
 
 def wake_up(tags: Sequence[str] | None, proceed: Callable[[], None]) -> None:
@@ -63,6 +72,7 @@ def wake_up(tags: Sequence[str] | None, proceed: Callable[[], None]) -> None:
         _memory.reserve_room(size)
     proceed()
     _memory.settle_room(size)
+    _memory.report_outside()
 
 
 # ------------------------------------------------------------ vLLM's start
@@ -179,6 +189,7 @@ class _Allocation(TorchFunctionMode):
 def warming_up(worker: Any) -> Iterator[None]:
     """vLLM runs its kernels with blocks of its own choice: those are backed until it is done, and the engine serves after
     that."""
+    global _outside
     assert _memory is not None
     memory = _memory
     if memory.geometry is None:  # a model without KV cache
@@ -201,5 +212,9 @@ def warming_up(worker: Any) -> Iterator[None]:
     # What moving takes of the device is allocated and counted now, not when memory is short; and the tables forget the
     # blocks of the warm-up.
     _mover.evacuate(memory.warm_up_slots, [(0, 0)] * BLOCKS_AT_ONCE)
-    memory.settle_room(room.used(worker))
+    if worker.device_config.device_type == "cuda":
+        _outside = room.Outside(worker.device)
+        _outside.trim()  # what start-up left behind
+        memory.settle_room(_outside.look()[0])
+        memory.watch_outside(_outside.look)
     memory.start()
