@@ -189,7 +189,7 @@ void Arbiter::StopHandingOver(SessionRecord& session) {
   // Room that is ready may be in use already; for room that is not, nobody waits any more.
   const Room* room = rooms_.Find(session.id);
   if (room != nullptr && room->state != RoomState::kReady && room->state != RoomState::kSettled)
-    rooms_.Remove(session.id);
+    rooms_.Remove(session.id, now_);
   // Nobody will fetch what waits. What was being handed over may have arrived or not: the device will show it.
   for (const auto& [arena, id] : session.leases) {
     Lease& lease = *ledger_.FindLease(id);
@@ -205,6 +205,7 @@ void Arbiter::StopHandingOver(SessionRecord& session) {
 }
 
 void Arbiter::On(const event::ProcessEnded& ended) {
+  rooms_.ProcessEnded(ended.session);
   SessionRecord* session = ledger_.FindSession(ended.session);
   if (session != nullptr && session->state != SessionState::kDraining) Drain(*session, "its process ended");
 }
@@ -212,7 +213,7 @@ void Arbiter::On(const event::ProcessEnded& ended) {
 void Arbiter::Drain(SessionRecord& session, absl::string_view why) {
   KVB_CHECK(Transition(session.state, SessionState::kDraining).ok(), "a session drains once");
   plan_is_due_ = true;
-  rooms_.Remove(session.id);
+  rooms_.Remove(session.id, now_);
   if (rooms_.NeedsLook()) Emit(effect::SampleDevice{});
   const Bytes charged = ledger_.ChargedTo(session);
   session.ended_with = charged;

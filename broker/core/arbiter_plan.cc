@@ -14,10 +14,6 @@ namespace {
 // repeats may be late. (Each second, 64 quiet sessions would cost more than all else that a quiet broker does.)
 constexpr absl::Duration kReportCounts = absl::Seconds(12);
 
-// While clients give back, programs outside seem to use less than they do: a process that dies with much memory mapped
-// frees it over some two seconds before it shows as ended.
-constexpr absl::Duration kOthersLately = absl::Seconds(3);
-
 // From SIGTERM to SIGKILL, where a tenant's policy ends processes that miss a target.
 constexpr absl::Duration kMercy = absl::Seconds(5);
 
@@ -93,7 +89,7 @@ void Arbiter::On(const event::ExternalSettled& settled) {
   const Bytes taken = std::min(settled.bytes, device_.total());
   Inform(absl::StrCat("room settled ", Describe(*session), " bytes=", room->bytes.in_bytes(),
                       " taken=", taken.in_bytes()));
-  rooms_.Settle(session->id, taken);
+  rooms_.Settle(session->id, taken, now_);
   if (rooms_.NeedsLook()) Emit(effect::SampleDevice{});
   // Nobody has more than the device, however often it settles.
   session->outside.Settled(taken, device_.total());
@@ -173,9 +169,7 @@ void Arbiter::On(const event::SetTenant& set) {
 // ---------------------------------------------------------------- what the policy sees
 
 Rooms::Device Arbiter::RoomDevice(const DeviceView::Books& books) const {
-  return {.free = device_.Unlent(books),
-          .others = device_.OthersSince(rooms_.FilledSince()),
-          .others_before = device_.OthersSince(now_ - kOthersLately)};
+  return {.free = device_.Unlent(books), .others = device_.OthersSince(now_ - Rooms::kLately)};
 }
 
 Bytes Arbiter::HeldBy(const SessionRecord& session) const {
@@ -305,7 +299,7 @@ bool Arbiter::TimeMatters(const PolicySnapshot& snapshot) const {
   const auto waits = [](const PolicySnapshot::Lease& lease) { return lease.waiting_since != 0; };
   const auto asked = [](const auto& entry) { return entry.second.target.asked(); };
   const auto has_spell = [](const auto& entry) { return entry.second.turn.running() || entry.second.raise.running(); };
-  const auto unsettled = [](const Room& room) { return room.state != RoomState::kSettled; };
+  const auto unsettled = [](const Room& room) { return room.state != RoomState::kSettled || room.claim.has_value(); };
   return plan_.eviction_age.has_value() || !ledger_.Books().returned.IsZero() ||
          std::any_of(snapshot.leases.begin(), snapshot.leases.end(), waits) ||
          std::any_of(ledger_.sessions().begin(), ledger_.sessions().end(), asked) ||

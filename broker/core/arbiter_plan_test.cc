@@ -456,6 +456,43 @@ TEST_F(ArbiterRoomTest, SettledItIsTheTenantsAndTheRestIsEverybodys) {
   EXPECT_TRUE(Has<effect::TellRoomReady>(Look()));
 }
 
+TEST_F(ArbiterRoomTest, WhereThereIsEnoughAllThatAskAreReadyAtOnce) {
+  const SessionId other = Open("b", 2);
+  const SessionId third = Open("b", 3);
+  EXPECT_TRUE(Has<effect::TellRoomReady>(Reserve(MiB(40))));
+  EXPECT_TRUE(
+      Has<effect::TellRoomReady>(Step(event::ReserveExternal{.session = other, .request = 1, .bytes = MiB(50)})));
+  EXPECT_FALSE(
+      Has<effect::TellRoomReady>(Step(event::ReserveExternal{.session = third, .request = 1, .bytes = MiB(30)})));
+  EXPECT_EQ(policy_.newest.room_short, MiB(20));
+  EXPECT_EQ(arbiter_.Report(now_).room, MiB(100));
+}
+
+TEST_F(ArbiterRoomTest, SeveralThatFreeMemoryCoversBecomeReadyInOneStep) {
+  Activate(session_, lease_, 40);
+  for (const int64_t pid : {2, 3, 4}) {
+    Step(event::ReserveExternal{.session = Open("b", pid), .request = 1, .bytes = MiB(30)});
+  }
+  Release(40);
+  free_ += MiB(80);
+  EXPECT_THAT(All<effect::TellRoomReady>(Look()), SizeIs(3));
+}
+
+TEST_F(ArbiterRoomTest, WhatAProcessThatEndedTookIsNotAnotherOnesOnceItIsGone) {
+  const SessionId other = Open("b", 2);
+  Step(event::ReserveExternal{.session = other, .request = 1, .bytes = MiB(40)});
+  Reserve(MiB(40));
+  free_ -= MiB(50);  // 35 and 15
+  Look();
+  free_ += MiB(35);
+  Step(event::ProcessEnded{.session = other});
+  Look();
+  EXPECT_GE(arbiter_.Report(now_).room, MiB(25));
+  LookAt(absl::Seconds(4));
+  LookAt(absl::Seconds(4));
+  EXPECT_EQ(arbiter_.Report(now_).room, MiB(25));
+}
+
 TEST_F(ArbiterRoomTest, ForOneWhoseConnectionIsLostNothingIsMade) {
   Activate(session_, lease_, 40);
   Reserve(MiB(30));
