@@ -62,7 +62,9 @@ void SimClient::Think() {
   if (rng.Chance(traits_.asks_for_room)) {
     if (room_.has_value()) return SettleRoom();
     const uint64_t ttl = rng.Chance(50) ? 0 : rng.Between(1, 3000);
-    return AskForRoom(traits_.unit * rng.Between(1, 60), absl::Milliseconds(ttl));
+    // Large ones take turns; of small ones several are ready at once.
+    const uint64_t most = rng.Chance(50) ? 60 : 10;
+    return AskForRoom(traits_.unit * rng.Between(1, most), absl::Milliseconds(ttl));
   }
   Arena* arena = AnyArena();
   if (arena == nullptr || rng.Chance(3)) return OpenArena();

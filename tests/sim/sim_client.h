@@ -148,6 +148,8 @@ class SimClient {
   SessionId session() const { return session_.value_or(SessionId()); }
   const std::map<ArenaId, Arena>& arenas() const { return arenas_; }
   const std::optional<OwnRoom>& room() const { return room_; }
+  // What it has allocated beside the broker.
+  Bytes outside() const { return outside_; }
   Bytes mapped() const;
   // Memory that was there before the broker.
   void Bring(uint64_t slots);

@@ -140,7 +140,11 @@ Simulation::Result Simulation::Run() {
   for (size_t i = 0; i < broker_.clients().size(); ++i) broker_.clients()[i]->Die();
   broker_.RunFor(kUntilCalm);
   CheckNothingIsLeft();
-  return {.steps = broker_.steps(), .plans = policy_.plans(), .failure = broker_.failure(), .last = broker_.last()};
+  return {.steps = broker_.steps(),
+          .plans = policy_.plans(),
+          .failure = broker_.failure(),
+          .rooms_at_once = rooms_at_once_,
+          .last = broker_.last()};
 }
 
 // ---------------------------------------------------------------- the world
@@ -251,31 +255,54 @@ void Simulation::CheckHoldings(const BrokerReport& report) {
   }
 }
 
+void Simulation::NoteStrayGrowth(const BrokerReport& report) {
+  for (const std::unique_ptr<SimClient>& client : broker_.clients()) {
+    Bytes& seen = outside_seen_[client->pid()];
+    const bool in_its_room = client->honest() && ready_rooms_.count(client->session()) != 0;
+    if (client->outside() > seen && !in_its_room) strays_ = true;
+    seen = client->outside();
+  }
+  ready_rooms_.clear();
+  for (const BrokerReport::RoomRow& row : report.rooms) {
+    if (row.room.state == RoomState::kReady) ready_rooms_.insert(row.room.session);
+  }
+  rooms_at_once_ = std::max<uint64_t>(rooms_at_once_, ready_rooms_.size());
+}
+
+std::optional<Bytes> Simulation::StillToTake(const BrokerReport& report) const {
+  const bool others = scenario_.outsiders || scenario_.liars > 0 || scenario_.broker.device.create_fails > 0;
+  if (strays_ || others || scenario_.traits.leaves_a_child > 0) return std::nullopt;
+  Bytes sum;
+  for (const BrokerReport::RoomRow& row : report.rooms) {
+    const SimClient& client = broker_.ClientOf(row.room.session);
+    const bool is_its = client.alive() && client.room().has_value() && client.room()->request == row.room.request;
+    if (row.room.state == RoomState::kReady && is_its) sum += MinusOrZero(row.room.bytes, client.room()->taken);
+  }
+  return sum;
+}
+
 // Nobody is granted what a room that is ready still needs.
 void Simulation::CheckRooms(const BrokerReport& report, const std::vector<Effect>& effects) {
+  NoteStrayGrowth(report);
   const bool granted = std::any_of(effects.begin(), effects.end(), [](const Effect& effect) {
     return std::holds_alternative<effect::TellGrant>(effect);
   });
   if (!granted) return;
   Bytes needed;
   for (const BrokerReport::RoomRow& row : report.rooms) {
-    if (row.room.state != RoomState::kReady) continue;
-    Bytes used = row.room.used;
-    const SimClient& client = broker_.ClientOf(row.room.session);
-    // Where nothing else comes and goes beside the broker, the device shows the room's own bytes alone.
-    const bool is_its = client.honest() && client.room().has_value() && client.room()->request == row.room.request;
-    if (!scenario_.outsiders && is_its && broker_.device().others_shrank().IsZero() &&
-        broker_.device().others_grew() == client.room()->taken) {
-      used = std::min(used, client.room()->taken);
-    }
-    needed += MinusOrZero(row.room.bytes, used);
+    if (row.room.state == RoomState::kReady) needed += MinusOrZero(row.room.bytes, row.room.used);
+  }
+  // What they took since the look was taken of what is free and of what they need alike.
+  const SimDevice& device = broker_.device();
+  Bytes free = device.free() + (device.others_grew() - broker_.others_at_look());
+  if (const std::optional<Bytes> still = StillToTake(report)) {
+    needed = *still;
+    free = device.free();
   }
   if (needed.IsZero()) return;
-  const SimDevice& device = broker_.device();
-  const Bytes grown_since = device.others_grew() - broker_.others_at_look();
-  if (broker_.worker().unmade() + scenario_.broker.arbiter.device.headroom + needed > device.free() + grown_since) {
+  if (broker_.worker().unmade() + scenario_.broker.arbiter.device.headroom + needed > free) {
     broker_.Fail(absl::StrCat(ToString(broker_.worker().unmade()), " to be made, rooms need ", ToString(needed), " of ",
-                              ToString(device.free()), " free"));
+                              ToString(free), " free"));
   }
 }
 

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,7 @@ class Simulation {
     uint64_t steps = 0;
     uint64_t plans = 0;
     std::optional<std::string> failure;
+    uint64_t rooms_at_once = 0;    // ready, at the most
     std::deque<std::string> last;  // where traced
   };
 
@@ -64,6 +67,10 @@ class Simulation {
   void CheckGranted(const BrokerReport& report, const std::vector<Effect>& effects);
   void CheckHoldings(const BrokerReport& report);
   void CheckRooms(const BrokerReport& report, const std::vector<Effect>& effects);
+  // Whether a process took memory beside the broker without a room that is ready.
+  void NoteStrayGrowth(const BrokerReport& report);
+  // What the owners of rooms that are ready may still take. None: somebody else grows as well, or ends in a way of his own.
+  std::optional<Bytes> StillToTake(const BrokerReport& report) const;
   void CheckReserves(const BrokerReport& report, const Event& event);
   void CheckCalm();
   void CheckEverybodyIsServed();
@@ -84,6 +91,10 @@ class Simulation {
   absl::Time last_change_;
   uint64_t moved_slots_ = 0;
   std::optional<absl::Time> owed_since_;
+  std::set<SessionId> ready_rooms_;        // after the step before
+  std::map<int64_t, Bytes> outside_seen_;  // of each process
+  bool strays_ = false;
+  uint64_t rooms_at_once_ = 0;
 };
 
 }  // namespace kvbroker::sim
