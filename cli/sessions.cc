@@ -42,6 +42,8 @@ std::string RenderSessions(const admin::v1::Status& status, const admin::v1::Lis
                {"CACHED", Table::Align::kRight, true},
                {"IN FLIGHT", Table::Align::kRight, true},
                {"RETURNING", Table::Align::kRight, true},
+               {"OUTSIDE", Table::Align::kRight, true},
+               {"TRIMMABLE", Table::Align::kRight, true},
                {"MISSED", Table::Align::kRight, true},
                {"AGE"},
                {"ENGINE", Table::Align::kLeft, true},
@@ -51,7 +53,8 @@ std::string RenderSessions(const admin::v1::Status& status, const admin::v1::Lis
                   FormatSize(session.granted()), FormatSize(session.wanted()),
                   session.target() == UINT64_MAX ? "none" : FormatSize(session.target()),
                   FormatSize(session.holding().spare() + session.holding().free()), FormatSize(Cached(session)),
-                  FormatSize(session.in_flight()), FormatSize(session.returning()),
+                  FormatSize(session.in_flight()), FormatSize(session.returning()), FormatSize(session.external()),
+                  FormatSize(session.trimmable()),
                   absl::StrCat(session.missed_targets(), session.over_target() ? ", late" : ""),
                   FormatDuration(session.age_ms()), session.engine(), session.instance_id()});
   }
@@ -66,6 +69,8 @@ Command::Text SessionsCommand::text() const {
               "  kvctl sessions --json | jq '.sessions[] | {tenant, pid, granted}'\n"
               "GRANTED holds all the others: FREE (empty, given back at no cost), CACHED (for requests that may\n"
               "come back), IN FLIGHT (granted, not yet imported) and RETURNING (given back, not yet seen as free).\n"
+              "OUTSIDE is what its process holds beside that (weights and the like); TRIMMABLE, of it, what it could\n"
+              "let go of at once.\n"
               "TARGET is the most the broker lets it hold, MISSED how often it did not give back in time; 'late' if\n"
               "it still has not. Columns with nothing in them are left out. Why it has no more: kvctl why.\n"};
 }

@@ -29,6 +29,19 @@ TEST(RenderSessionsTest, LeavesOutWhatNobodyHas) {
             "     12  batch   98765  draining  4.5 GiB  4.5 GiB    none  12.3 s\n");
 }
 
+TEST(RenderSessionsTest, ShowsWhatIsHeldOutsideOfArenasWhereSomebodySaysSo) {
+  admin::v1::ListSessionsResponse sessions;
+  *sessions.add_sessions() = SampleSessions().sessions(1);
+  sessions.mutable_sessions(0)->set_returning(0);
+  sessions.mutable_sessions(0)->set_external(uint64_t{20} << 30);
+  sessions.mutable_sessions(0)->set_trimmable(uint64_t{14} << 30);
+  EXPECT_EQ(RenderSessions(SampleStatus(), sessions),
+            "HOST-demo (host memory, 24 GiB): capacity 20.0 GiB\n"
+            "\n"
+            "SESSION  TENANT    PID  STATE     GRANTED   WANTED  TARGET   OUTSIDE  TRIMMABLE     AGE\n"
+            "     12  batch   98765  draining  4.5 GiB  4.5 GiB    none  20.0 GiB   14.0 GiB  12.3 s\n");
+}
+
 TEST(RenderSessionsTest, SaysThatThereAreNone) {
   EXPECT_EQ(RenderSessions(SampleStatus(), {}), "HOST-demo (host memory, 24 GiB): capacity 20.0 GiB\n\nNo sessions.\n");
 }

@@ -26,7 +26,7 @@ TEST(RenderTenantTest, ShowsPolicyFiguresAndWhatCameOfThem) {
             "  limit       10.0 GiB  never exceeded\n"
             "  reserved         0 B  never lent to others\n"
             "  guarantee    4.0 GiB  lent while it is not used, and back within 250 ms\n"
-            "  outside      2.0 GiB  weights and the like\n"
+            "  outside      2.0 GiB  weights and the like; 1.0 GiB of it only kept, and to be had\n"
             "  floor        1.0 GiB  what one of its longest requests needs\n"
             "\n"
             "  waited 12.3 s for what its limit allows, 1.2 s of it with less than one of its longest requests needs\n"

@@ -498,8 +498,7 @@ void Arbiter::On(const event::DeviceSample& sample) {
   plan_is_due_ = time_matters_ || sample.total != device_.total() || sample.free != device_.free() ||
                  now_ - planned_ >= options_.quiet_interval;
   device_.Sample(sample.total, sample.free, now_, ledger_.Books());
-  rooms_.Looked();
-  if (rooms_.NeedsLook()) Emit(effect::SampleDevice{});
+  NoteLook();
   CreditReturned();
   RetryStarved();
 }

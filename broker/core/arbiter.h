@@ -162,6 +162,8 @@ class Arbiter {
   void ForgetImpossibleWants(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   // Whose turn it is, and who is raised.
   void NoteSpells(const PolicySnapshot& snapshot, const PolicyPlan& plan);
+  // Since when somebody is short who waits for trims.
+  void NoteTrims(const PolicyPlan& plan);
   // How long tenants wait, and for what.
   void KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& plan);
   // So much of what is assured to the tenant is due to it; less than `useful` more than it holds is of no use to it.
@@ -179,6 +181,8 @@ class Arbiter {
   bool IsLate(const SessionRecord& session, absl::Time since) const;
   Rooms::Device RoomDevice(const DeviceView::Books& books) const;
   void UpdateRooms();
+  // The device has been looked at: what was let go of outside of arenas is free by now, or it needs one look more.
+  void NoteLook();
   // Time in which nobody could act is nobody's fault.
   void ExtendDeadlines(absl::Duration gap);
   Bytes HeldBy(const SessionRecord& session) const;
@@ -208,12 +212,12 @@ class Arbiter {
 
   Rooms rooms_;
   uint64_t turns_ = 0;
-  uint64_t trims_ = 0;
   uint64_t policy_revision_;
   PolicyPlan plan_;           // the newest
   bool time_matters_ = true;  // somebody waits, or is asked for something
   absl::Time planned_ = absl::InfinitePast();
-  bool plan_is_due_ = false;  // something has changed that the policy decides on
+  std::optional<absl::Time> trims_awaited_;  // since when
+  bool plan_is_due_ = false;                 // something has changed that the policy decides on
 
   // Of the step that is being taken.
   absl::Time now_ = absl::InfinitePast();

@@ -92,18 +92,35 @@ void Arbiter::On(const event::ExternalSettled& settled) {
   rooms_.Settle(session->id, taken, now_);
   if (rooms_.NeedsLook()) Emit(effect::SampleDevice{});
   // Nobody has more than the device, however often it settles.
-  session->outside.Settled(taken, device_.total());
+  session->external.Settle(taken, device_.total());
   plan_is_due_ = true;
 }
 
 void Arbiter::On(const event::External& external) {
   SessionRecord* session = ActiveSession(external.session);
   if (session == nullptr) return;
-  const bool was_asked = session->outside.is_asked();
-  const bool is_news = session->outside.Report(external.revision, external.bytes, external.trimmable, device_.total());
-  // What was let go of is free memory of the device now.
-  if (is_news && was_asked) Emit(effect::SampleDevice{});
-  if (is_news && time_matters_) plan_is_due_ = true;
+  switch (session->external.Hear(external.revision, external.bytes, external.trimmable)) {
+    case ExternalWatch::Heard::kNothingNew:
+      return;
+    case ExternalWatch::Heard::kNews:
+      // Where others are asked, something cheaper may have appeared; else the next look is soon enough.
+      plan_is_due_ = !plan_.asked.IsZero();
+      return;
+    case ExternalWatch::Heard::kAnswer:
+      // Nobody's memory but the device's from now on: a look shows it.
+      Emit(effect::SampleDevice{});
+      return;
+  }
+}
+
+void Arbiter::NoteLook() {
+  rooms_.Looked();
+  bool again = rooms_.NeedsLook();
+  for (auto& [id, session] : ledger_.sessions()) {
+    session.external.Looked();
+    again = again || session.external.NeedsLook();
+  }
+  if (again) Emit(effect::SampleDevice{});
 }
 
 // ---------------------------------------------------------------- operators
@@ -189,6 +206,7 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
       .capacity = std::min(MinusOrZero(device_.CapacityOfDevice(all) + overdrawn, held_back), cap),
       .room_short = rooms_.Short(room_device) + overdrawn,
   };
+  if (trims_awaited_.has_value()) snapshot.trims_awaited = now - *trims_awaited_;
   std::map<absl::string_view, size_t> tenant_index;
   snapshot.tenants.reserve(tenants_.all().size());
   for (const auto& [name, tenant] : tenants_.all()) {
@@ -222,8 +240,9 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
                                    .target = session.target.max(),
                                    .asked_for = session.target.asked_for(now),
                                    .missed_target = session.target.missed(),
-                                   .trimmable = session.outside.CanTrim(now),
-                                   .trimming = session.outside.Trimming(now)};
+                                   .trimmable = std::min(session.external.trimmable(), device_.total()),
+                                   .trim_asked = std::min(session.external.coming(), device_.total()),
+                                   .trim_asked_for = session.external.asked_for(now)};
     for (const auto& [arena, lease_id] : session.leases) {
       const Lease& lease = ledger_.leases().at(lease_id);
       if (lease.closed) continue;
@@ -291,6 +310,7 @@ void Arbiter::Replan() {
   CarryOut(plan_);
   ForgetImpossibleWants(snapshot, plan_);
   NoteSpells(snapshot, plan_);
+  NoteTrims(plan_);
   KeepWaitClocks(snapshot, plan_);
   time_matters_ = TimeMatters(snapshot);
 }
@@ -300,7 +320,7 @@ bool Arbiter::TimeMatters(const PolicySnapshot& snapshot) const {
   const auto asked = [](const auto& entry) { return entry.second.target.asked(); };
   const auto has_spell = [](const auto& entry) { return entry.second.turn.running() || entry.second.raise.running(); };
   const auto unsettled = [](const Room& room) { return room.state != RoomState::kSettled || room.claim.has_value(); };
-  return plan_.eviction_age.has_value() || !ledger_.Books().returned.IsZero() ||
+  return plan_.eviction_age.has_value() || plan_.awaits_trims || !ledger_.Books().returned.IsZero() ||
          std::any_of(snapshot.leases.begin(), snapshot.leases.end(), waits) ||
          std::any_of(ledger_.sessions().begin(), ledger_.sessions().end(), asked) ||
          std::any_of(tenants_.all().begin(), tenants_.all().end(), has_spell) ||
@@ -334,8 +354,9 @@ void Arbiter::CarryOut(const PolicyPlan& plan) {
     Tell(session, target, plan);
   }
   for (const PolicyPlan::Trim& trim : plan.trims) {
-    ledger_.FindSession(trim.session)->outside.AskToTrim(trim.bytes, now_);
-    Emit(effect::TellTrim{.session = trim.session, .revision = ++trims_, .bytes = trim.bytes});
+    SessionRecord& session = *ledger_.FindSession(trim.session);
+    session.external.Ask(trim.bytes, now_);
+    Emit(effect::TellTrim{.session = session.id, .revision = session.external.revision(), .bytes = trim.bytes});
   }
   for (const PolicyPlan::Grant& grant : plan.grants) {
     Lease& lease = *ledger_.FindLease(grant.lease);
@@ -423,6 +444,14 @@ void Arbiter::NoteSpells(const PolicySnapshot& snapshot, const PolicyPlan& plan)
     }
     const Bytes raised = i < plan.shares.size() ? plan.shares[i].raised : Bytes();
     note(tenant.raise, !raised.IsZero(), raised);
+  }
+}
+
+void Arbiter::NoteTrims(const PolicyPlan& plan) {
+  if (!plan.awaits_trims) {
+    trims_awaited_.reset();
+  } else if (!trims_awaited_.has_value()) {
+    trims_awaited_ = now_;
   }
 }
 
@@ -567,6 +596,7 @@ void Arbiter::UpdateRooms() {
 void Arbiter::ExtendDeadlines(absl::Duration gap) {
   for (auto& [id, session] : ledger_.sessions()) {
     session.target.Extend(gap);
+    session.external.Extend(gap);
     if (session.end_by_kill_at.has_value()) *session.end_by_kill_at += gap;
   }
   for (auto& [id, lease] : ledger_.leases()) {
@@ -580,6 +610,7 @@ void Arbiter::ExtendDeadlines(absl::Duration gap) {
   }
   for (auto& [name, ended] : ended_) ended += gap;
   rooms_.Extend(gap);
+  if (trims_awaited_.has_value()) *trims_awaited_ += gap;
 }
 
 }  // namespace kvbroker

@@ -39,9 +39,9 @@ class ScriptedPolicy : public Policy {
     }
     plan.turn = turn;
     plan.eviction_age = eviction_age;
-    for (const PolicySnapshot::Session& session : snapshot.sessions) {
-      if (session.trimmable > Bytes()) plan.trims.push_back({.session = session.id, .bytes = session.trimmable});
-    }
+    if (!trim.IsZero()) plan.trims.push_back({.session = snapshot.sessions[0].id, .bytes = trim});
+    plan.awaits_trims = awaits_trims;
+    plan.asked = asked;
     return plan;
   }
 
@@ -50,6 +50,9 @@ class ScriptedPolicy : public Policy {
   std::optional<size_t> turn;
   std::optional<absl::Duration> eviction_age;
   std::optional<Bytes> wanted;
+  Bytes trim;  // that the first session is asked for
+  bool awaits_trims = false;
+  Bytes asked;  // so much of anybody
   bool impossible = false;
   mutable PolicySnapshot newest;
 };
@@ -405,6 +408,106 @@ TEST_F(ArbiterPlanTest, SimulatingWhatNoDeviceHasIsSurvived) {
   }
 }
 
+// ---------------------------------------------------------------- trims
+
+class ArbiterTrimTest : public ArbiterPlanTest {
+ protected:
+  std::vector<Effect> Say(Bytes bytes, Bytes trimmable) { return Say(++said_, bytes, trimmable); }
+  std::vector<Effect> Say(uint64_t revision, Bytes bytes, Bytes trimmable) {
+    return Step(event::External{.session = session_, .revision = revision, .bytes = bytes, .trimmable = trimmable});
+  }
+  // It is asked for so much, once.
+  std::vector<effect::TellTrim> Ask(Bytes bytes) {
+    policy_.trim = bytes;
+    const auto told = All<effect::TellTrim>(Look());
+    policy_.trim = Bytes();
+    return told;
+  }
+  const PolicySnapshot::Session& Seen() {
+    Look();
+    return policy_.newest.sessions[0];
+  }
+
+  uint64_t said_ = 0;
+};
+
+TEST_F(ArbiterTrimTest, ThePolicySeesWhatIsTrimmableAndOperatorsWhatIsHeld) {
+  Say(MiB(30), MiB(10));
+  EXPECT_EQ(Seen().trimmable, MiB(10));
+  EXPECT_EQ(Seen().trim_asked_for, absl::InfiniteDuration());
+  EXPECT_EQ(TenantRow("a").external, MiB(30));
+  EXPECT_EQ(TenantRow("a").trimmable, MiB(10));
+  EXPECT_EQ(Row(session_).external, MiB(30));
+  EXPECT_EQ(Row(session_).trimmable, MiB(10));
+  Say(1, MiB(50), MiB(50));
+  EXPECT_EQ(TenantRow("a").external, MiB(30)) << "an older word, overtaken";
+}
+
+TEST_F(ArbiterTrimTest, NobodyHoldsMoreThanTheDeviceWhateverItSays) {
+  Say(Bytes(kHuge), Bytes(kHuge));
+  const SessionId other = Open("a", 2);
+  Step(event::External{.session = other, .revision = kHuge, .bytes = Bytes(kHuge), .trimmable = Bytes(kHuge)});
+  EXPECT_EQ(Seen().trimmable, MiB(100));
+  EXPECT_EQ(TenantRow("a").external, MiB(200)) << "of two sessions";
+}
+
+TEST_F(ArbiterTrimTest, ATrimIsToldWithARevisionOfItsOwn) {
+  Say(MiB(30), MiB(10));
+  const auto first = Ask(MiB(8));
+  ASSERT_THAT(first, SizeIs(1));
+  EXPECT_EQ(first[0].session, session_);
+  EXPECT_EQ(first[0].bytes, MiB(8));
+  EXPECT_EQ(Seen().trim_asked, MiB(8));
+  EXPECT_EQ(Seen().trim_asked_for, absl::Milliseconds(2));
+  EXPECT_EQ(Ask(MiB(9))[0].revision, first[0].revision + 1);
+}
+
+TEST_F(ArbiterTrimTest, AnAnswerIsLookedForAtOnceAndOnceMore) {
+  Say(MiB(30), MiB(10));
+  Ask(MiB(8));
+  EXPECT_FALSE(Has<effect::SampleDevice>(Say(MiB(31), MiB(10)))) << "it lets go of nothing";
+  EXPECT_TRUE(Has<effect::SampleDevice>(Say(MiB(21), Bytes())));
+  EXPECT_TRUE(Has<effect::SampleDevice>(Look())) << "this one may have been on its way";
+  EXPECT_EQ(policy_.newest.sessions[0].trim_asked, MiB(8));
+  EXPECT_FALSE(Has<effect::SampleDevice>(Look()));
+  EXPECT_EQ(Seen().trim_asked, Bytes());
+}
+
+TEST_F(ArbiterTrimTest, WhatIsSaidAsksThePolicyOnlyWhereOthersAreAsked) {
+  policy_.newest = PolicySnapshot();
+  Say(MiB(30), MiB(10));
+  EXPECT_TRUE(policy_.newest.sessions.empty()) << "the next look is soon enough";
+  policy_.asked = MiB(1);
+  Look();
+  policy_.newest = PolicySnapshot();
+  Say(MiB(30), MiB(20));
+  EXPECT_FALSE(policy_.newest.sessions.empty()) << "it is cheaper than what others are asked for";
+}
+
+TEST_F(ArbiterTrimTest, SinceWhenTrimsAreAwaitedIsKept) {
+  policy_.awaits_trims = true;
+  Look();
+  EXPECT_EQ(policy_.newest.trims_awaited, std::nullopt);
+  LookAt(absl::Milliseconds(99));
+  EXPECT_EQ(policy_.newest.trims_awaited, absl::Milliseconds(100));
+  LookAt(absl::Seconds(60));
+  EXPECT_EQ(policy_.newest.trims_awaited, absl::Milliseconds(100)) << "the machine slept";
+  policy_.awaits_trims = false;
+  Look();
+  Look();
+  EXPECT_EQ(policy_.newest.trims_awaited, std::nullopt);
+}
+
+TEST_F(ArbiterTrimTest, ASessionThatIsLostSaysNothingAndIsAskedForNothing) {
+  Activate(session_, lease_, 1);
+  Say(MiB(30), MiB(10));
+  Step(event::ConnectionLost{.session = session_});
+  Look();
+  EXPECT_TRUE(policy_.newest.sessions.empty());
+  Say(MiB(40), MiB(40));
+  EXPECT_EQ(TenantRow("a").external, MiB(30));
+}
+
 // ---------------------------------------------------------------- room
 
 class ArbiterRoomTest : public ArbiterPlanTest {
@@ -546,54 +649,6 @@ TEST_F(ArbiterRoomTest, WhatProgramsOutsideTakeBeyondWhatIsFreeIsAskedBack) {
   EXPECT_EQ(policy_.newest.room_short, MiB(5));
   EXPECT_EQ(policy_.newest.available, Bytes());
   EXPECT_EQ(policy_.newest.capacity - policy_.newest.room_short, MiB(95));
-}
-
-// ---------------------------------------------------------------- what is kept outside the arenas
-
-class ArbiterTrimTest : public ArbiterPlanTest {
- protected:
-  std::vector<Effect> Say(uint64_t revision, Bytes bytes, Bytes trimmable) {
-    const auto effects =
-        Step(event::External{.session = session_, .revision = revision, .bytes = bytes, .trimmable = trimmable});
-    return effects;
-  }
-  const PolicySnapshot::Session& Seen() const { return policy_.newest.sessions.front(); }
-};
-
-TEST_F(ArbiterTrimTest, WhatIsKeptIsAskedForOnceAndComesForAWhile) {
-  Say(1, MiB(50), MiB(20));
-  const auto trims = All<effect::TellTrim>(Look());
-  ASSERT_THAT(trims, SizeIs(1));
-  EXPECT_EQ(trims[0].bytes, MiB(20));
-  EXPECT_FALSE(Has<effect::TellTrim>(LookAt(absl::Milliseconds(100))));
-  EXPECT_EQ(Seen().trimming, MiB(20));
-  LookAt(absl::Milliseconds(300));
-  EXPECT_EQ(Seen().trimming, Bytes());
-  EXPECT_TRUE(Has<effect::TellTrim>(LookAt(absl::Seconds(5))));
-}
-
-TEST_F(ArbiterTrimTest, TheAnswerIsLookedForAtTheDevice) {
-  Say(1, MiB(50), MiB(20));
-  Look();
-  EXPECT_TRUE(Has<effect::SampleDevice>(Say(2, MiB(30), Bytes())));
-  Look();
-  EXPECT_EQ(Seen().trimming, Bytes());
-  EXPECT_FALSE(Has<effect::SampleDevice>(Say(3, MiB(31), Bytes())));
-}
-
-TEST_F(ArbiterTrimTest, TheNewestReportIsTheTenantsAndBoundedByTheDevice) {
-  Say(2, MiB(kHuge >> 20), MiB(kHuge >> 20));
-  EXPECT_EQ(TenantRow("a").external, MiB(100));
-  EXPECT_EQ(TenantRow("a").trimmable, MiB(100));
-  Say(1, MiB(1), Bytes());
-  EXPECT_EQ(TenantRow("a").external, MiB(100));
-  Say(3, MiB(1), MiB(2));
-  EXPECT_EQ(TenantRow("a").trimmable, MiB(1));
-}
-
-TEST_F(ArbiterTrimTest, OfASessionThatIsNotActiveItIsDropped) {
-  Step(event::Goodbye{.session = session_});
-  EXPECT_FALSE(Has<effect::TellTrim>(Say(1, MiB(50), MiB(20))));
 }
 
 }  // namespace

@@ -51,6 +51,8 @@ BrokerReport Arbiter::Report(absl::Time now) const {
                                  .response = session.target.response(),
                                  .missed_targets = session.target.misses(),
                                  .over_target = session.target.missed(),
+                                 .external = std::min(session.external.bytes(), device_.total()),
+                                 .trimmable = std::min(session.external.trimmable(), device_.total()),
                                  .age = now - session.opened,
                                  .arenas = static_cast<uint32_t>(session.leases.size())};
     for (const auto& [arena, lease_id] : session.leases) {
@@ -65,8 +67,8 @@ BrokerReport Arbiter::Report(absl::Time now) const {
     row.holding = ledger_.HoldingOf(session);
     BrokerReport::Tenant& tenant = report.tenants[tenant_index.at(session.tenant)];
     ++tenant.sessions;
-    tenant.external += session.outside.bytes();
-    tenant.trimmable += session.outside.trimmable();
+    tenant.external += row.external;
+    tenant.trimmable += row.trimmable;
     tenant.floor = std::max(tenant.floor, session.floor);
     if (row.over_target || session.target.asked()) report.asked_back += MinusOrZero(HeldBy(session), *row.target);
     tenant.charged += row.charged;

@@ -67,15 +67,15 @@ struct TellPolicy {
   Bytes guarantee;
   uint64_t revision = 0;
 };
-struct TellRoomReady {
-  SessionId session;
-  uint64_t request = 0;
-};
-// Lets go of so much that it keeps outside its arenas and does not use.
+// Let go of so much of what is trimmable.
 struct TellTrim {
   SessionId session;
   uint64_t revision = 0;
   Bytes bytes;
+};
+struct TellRoomReady {
+  SessionId session;
+  uint64_t request = 0;
 };
 struct TellError {
   SessionId session;
@@ -146,7 +146,7 @@ struct Note {
 
 using Effect =
     std::variant<effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant, effect::TellRevoke,
-                 effect::TellTarget, effect::TellPolicy, effect::TellRoomReady, effect::TellTrim, effect::TellError,
+                 effect::TellTarget, effect::TellPolicy, effect::TellTrim, effect::TellRoomReady, effect::TellError,
                  effect::Disconnect, effect::EndProcess, effect::EndSession, effect::MakeExtents, effect::HandOver,
                  effect::DropBatch, effect::DiscardMade, effect::SampleDevice, effect::Note>;
 

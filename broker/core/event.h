@@ -116,12 +116,12 @@ struct ExternalSettled {
   Bytes bytes;  // what was taken
 };
 
-// What its process has of the device outside its arenas, and how much of that it could let go of; the newest counts.
+// What the session's process holds of the device outside of its arenas; the newest revision counts.
 struct External {
   SessionId session;
   uint64_t revision = 0;
   Bytes bytes;
-  Bytes trimmable;
+  Bytes trimmable;  // of which nobody uses so much, and it could be let go of at once
 };
 
 // A message that asks for nothing this version acts on (SetMode).

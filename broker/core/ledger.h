@@ -11,8 +11,8 @@
 
 #include "absl/time/time.h"
 #include "broker/core/device_view.h"
+#include "broker/core/external_watch.h"
 #include "broker/core/lease.h"
-#include "broker/core/outside_memory.h"
 #include "broker/core/session_state.h"
 #include "broker/core/target_watch.h"
 #include "common/base/bytes.h"
@@ -60,9 +60,9 @@ struct SessionRecord {
   SessionState state = SessionState::kActive;
   absl::Time opened;
   Bytes floor;  // what one of its longest requests needs; 0: unknown
-  OutsideMemory outside;
   std::map<ArenaId, LeaseId> leases;
 
+  ExternalWatch external;
   TargetWatch target;
   std::optional<absl::Duration> told_eviction_age;
   RecentGrants recent_grants;

@@ -35,7 +35,7 @@ struct BrokerReport {
     Bytes wanted;
     Bytes entitled;  // its share, as the policy decided last
     Bytes peak;
-    Bytes external;
+    Bytes external;   // outside of its sessions' arenas
     Bytes trimmable;  // of which
     Bytes floor;
     uint32_t sessions = 0;
@@ -65,6 +65,8 @@ struct BrokerReport {
     absl::Duration response;
     uint64_t missed_targets = 0;
     bool over_target = false;
+    Bytes external;
+    Bytes trimmable;
     absl::Duration age;
     uint32_t arenas = 0;
   };

@@ -51,13 +51,17 @@ PolicyPlan FairPolicy::Plan(const PolicySnapshot& snapshot) const {
   }
   const std::vector<Bytes>& entitled = plan.turn.has_value() ? with_turn : fair;
 
-  const Shortage shortage = FindShortage(situation, entitled, plan.turn);
-  Trims trims = PlanTrims(situation, entitled, shortage);
-  const Reclaim reclaim = PlanReclaim(situation, entitled, shortage, trims.coming);
-  const Grants grants = PlanGrants(situation, entitled, plan.turn, reclaim, !shortage.Missing().IsZero());
+  Shortage shortage = FindShortage(situation, entitled, plan.turn);
+  const Bytes missing = shortage.Missing();
+  Trims trims = PlanTrims(situation, entitled, plan.turn, shortage);
+  shortage.trims = trims.coming;
+  Reclaim reclaim = PlanReclaim(situation, entitled, shortage);
+  reclaim.coming = Plus(reclaim.coming, trims.coming);
+  const Grants grants = PlanGrants(situation, entitled, plan.turn, reclaim, !missing.IsZero());
 
+  plan.trims = std::move(trims.ask);
+  plan.awaits_trims = !missing.IsZero() && (snapshot.trims_awaited.has_value() || shortage.Missing() < missing);
   plan.asked = reclaim.asked;
-  plan.trims = std::move(trims.asks);
   plan.targets = MakeTargets(situation, entitled, shortage, reclaim);
   for (size_t l = 0; l < snapshot.leases.size(); ++l) {
     if (grants.slots[l] > 0) plan.grants.push_back({.lease = snapshot.leases[l].id, .slots = grants.slots[l]});

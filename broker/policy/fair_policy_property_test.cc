@@ -11,6 +11,7 @@
 #include "broker/policy/testing/max_min_oracle.h"
 #include "broker/policy/testing/random_snapshot.h"
 #include "broker/policy/testing/snapshot_builder.h"
+#include "broker/policy/trims.h"
 #include "gtest/gtest.h"
 
 namespace kvbroker {
@@ -72,11 +73,14 @@ Bytes Distributable(const PolicySnapshot& snapshot, const Sums& sums, const Poli
   return rest;
 }
 
+// Each snapshot without trimmable bytes, and with some.
 template <typename Check>
 void ForAll(Numbers numbers, Check check) {
   for (uint64_t seed = 1; seed <= kSnapshots; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
-    check(RandomSnapshot(seed, numbers), seed);
+    const PolicySnapshot snapshot = RandomSnapshot(seed, numbers);
+    check(snapshot, seed);
+    check(WithTrimmable(snapshot, seed, numbers), seed);
     if (::testing::Test::HasFailure()) return;
   }
 }
@@ -219,9 +223,13 @@ std::map<std::string, std::string> Readable(const PolicySnapshot& snapshot, cons
         absl::StrCat(target.max.value_or(kMostBytes).in_bytes(), " ", target.reason, " ", target.urgent, " ",
                      absl::FormatDuration(target.within));
   }
+  for (const PolicyPlan::Trim& trim : plan.trims) {
+    all[absl::StrCat("trim ", trim.session.value())] = absl::StrCat(trim.bytes.in_bytes());
+  }
   all["turn"] = plan.turn.has_value() ? snapshot.tenants[*plan.turn].name : "";
-  all["rest"] = absl::StrCat(plan.guarantee_at_risk.in_bytes(), " ", plan.asked.in_bytes(), " ",
-                             absl::FormatDuration(plan.eviction_age.value_or(absl::ZeroDuration())));
+  all["rest"] =
+      absl::StrCat(plan.guarantee_at_risk.in_bytes(), " ", plan.asked.in_bytes(), " ",
+                   absl::FormatDuration(plan.eviction_age.value_or(absl::ZeroDuration())), " ", plan.awaits_trims);
   return all;
 }
 
@@ -236,7 +244,14 @@ TEST(FairPolicyPropertyTest, TheSamePlanAgainAsksForNothingMore) {
   ForAll(Numbers::kUsual, [](PolicySnapshot snapshot, uint64_t) {
     const PolicyPlan plan = Plan(snapshot);
     for (size_t s = 0; s < plan.targets.size(); ++s) snapshot.sessions[s].target = plan.targets[s].max;
+    for (PolicySnapshot::Session& session : snapshot.sessions) {
+      for (const PolicyPlan::Trim& trim : plan.trims) {
+        if (trim.session == session.id) session.trim_asked = trim.bytes;
+        if (trim.session == session.id) session.trim_asked_for = absl::ZeroDuration();
+      }
+    }
     const PolicyPlan again = Plan(snapshot);
+    EXPECT_TRUE(again.trims.empty());
     for (size_t s = 0; s < plan.targets.size(); ++s) EXPECT_EQ(again.targets[s].max, plan.targets[s].max) << s;
     EXPECT_EQ(again.asked, plan.asked);
   });
@@ -274,8 +289,8 @@ TEST(FairPolicyPropertyTest, ObedientClientsComeToRest) {
     int grants = 0;
     for (bool moved = true; moved && rounds < 40 && grants < 4000;) {
       plan = Plan(snapshot);
-      moved = !plan.grants.empty() || !plan.asked.IsZero();
-      ++(plan.asked.IsZero() ? grants : rounds);
+      moved = !plan.grants.empty() || !plan.asked.IsZero() || !plan.trims.empty();
+      ++(plan.asked.IsZero() && plan.trims.empty() ? grants : rounds);
       snapshot = Obeyed(CarriedOut(snapshot, plan));
     }
     EXPECT_LT(rounds, 40);
@@ -323,24 +338,59 @@ TEST(FairPolicyPropertyTest, TwinsAreEntitledToTheSame) {
   });
 }
 
-// Nobody's share depends on it, and no more is asked of anybody.
-TEST(FairPolicyPropertyTest, WhatIsKeptOutsideTheArenasOnlySparesOthers) {
-  uint64_t spared = 0;
-  for (uint64_t seed = 0; seed < kSnapshots; ++seed) {
-    PolicySnapshot snapshot = RandomSnapshot(seed);
-    const PolicyPlan without = Plan(snapshot);
-    for (size_t s = 0; s < snapshot.sessions.size(); ++s) {
-      snapshot.sessions[s].trimmable = MiB(64) * ((seed % 7) * (s % 3));
-    }
-    const PolicyPlan with = Plan(snapshot);
-    ASSERT_LE(with.asked, without.asked) << "seed " << seed;
-    ASSERT_TRUE(without.trims.empty()) << "seed " << seed;
-    for (size_t i = 0; i < with.shares.size(); ++i) {
-      ASSERT_EQ(with.shares[i].entitled, without.shares[i].entitled) << "seed " << seed;
-    }
-    if (with.asked < without.asked) ++spared;
+TEST(FairPolicyPropertyTest, WithoutTrimmableBytesNobodyIsAskedForThemAndNobodyWaitsForThem) {
+  for (uint64_t seed = 1; seed <= kSnapshots; ++seed) {
+    const PolicyPlan plan = Plan(RandomSnapshot(seed));
+    EXPECT_TRUE(plan.trims.empty()) << seed;
+    EXPECT_FALSE(plan.awaits_trims) << seed;
   }
-  EXPECT_GT(spared, 100u);
+}
+
+TEST(FairPolicyPropertyTest, WhatIsNotWorthATrimOrWasAskedForInVainChangesNothing) {
+  for (uint64_t seed = 1; seed <= kSnapshots; ++seed) {
+    const PolicySnapshot without = RandomSnapshot(seed);
+    PolicySnapshot snapshot = without;
+    for (PolicySnapshot::Session& session : snapshot.sessions) {
+      const bool in_vain = (seed + session.id.value()) % 2 == 0;
+      session.trimmable = in_vain ? GiB(seed) : kLeastTrim - Bytes(1);
+      session.trim_asked = in_vain ? GiB(1) : Bytes();
+      session.trim_asked_for = in_vain ? kTrimComes : absl::InfiniteDuration();
+    }
+    ASSERT_EQ(Readable(snapshot, Plan(snapshot)), Readable(without, Plan(without))) << seed;
+  }
+}
+
+// But for targets and what hangs on them: nobody's share, turn or promise is another one for what somebody could let go of.
+TEST(FairPolicyPropertyTest, TrimmableBytesAreNobodysAndNoTrimAsksForMoreThanThereIs) {
+  ForAll(Numbers::kUsual, [](const PolicySnapshot& snapshot, uint64_t) {
+    PolicySnapshot without = snapshot;
+    for (PolicySnapshot::Session& session : without.sessions) session.trimmable = session.trim_asked = Bytes();
+    const PolicyPlan plan = Plan(snapshot);
+    const PolicyPlan plain = Plan(without);
+    EXPECT_EQ(plan.turn, plain.turn);
+    for (size_t i = 0; i < plan.shares.size(); ++i) EXPECT_EQ(plan.shares[i].entitled, plain.shares[i].entitled) << i;
+    EXPECT_LE(plan.asked, plain.asked);
+    std::map<SessionId, Bytes> asked;
+    for (const PolicyPlan::Trim& trim : plan.trims) {
+      EXPECT_TRUE(asked.emplace(trim.session, trim.bytes).second) << "once";
+      const PolicySnapshot::Session& session = snapshot.sessions[trim.session.value() - 1];
+      EXPECT_LE(trim.bytes, session.trimmable);
+      EXPECT_GE(trim.bytes, kLeastTrim);
+      EXPECT_GE(session.trim_asked_for, session.trim_asked.IsZero() ? kTrimComes : kTrimAgain);
+    }
+  });
+}
+
+// Whatever sessions claim, it delays what others are asked for by kTrimComes, and no more.
+TEST(FairPolicyPropertyTest, WhereTrimsWereWaitedForLongEnoughTargetsAreAsWithoutThem) {
+  ForAll(Numbers::kHostile, [](PolicySnapshot snapshot, uint64_t) {
+    snapshot.trims_awaited = kTrimComes;
+    PolicySnapshot without = snapshot;
+    for (PolicySnapshot::Session& session : without.sessions) session.trimmable = session.trim_asked = Bytes();
+    PolicyPlan plan = Plan(snapshot);
+    plan.trims.clear();
+    EXPECT_EQ(Readable(snapshot, plan), Readable(without, Plan(without)));
+  });
 }
 
 TEST(FairPolicyPropertyTest, NoNumbersBreakIt) {

@@ -49,6 +49,62 @@ TEST(FairPolicyTest, WhoHoldsMoreThanItsShareIsAskedForANewcomer) {
   EXPECT_EQ(plan.asked, GiB(12));
 }
 
+// b's share is 12 GiB; a's bytes are cached, and c's process could let go of as many at once.
+PolicySnapshot WithTrimmable(const TenantPolicy& policy_of_b = {}) {
+  Holding cached;
+  cached.cached_by_age[1] = GiB(24);
+  return SnapshotBuilder(GiB(24))
+      .Add({.tenant = "a", .held = GiB(24), .wanted = GiB(24), .holding = cached})
+      .Add({.tenant = "b", .policy = policy_of_b, .wanted = GiB(20)})
+      .Add({.tenant = "c", .trimmable = GiB(14)})
+      .Build();
+}
+
+TEST(FairPolicyTest, WhatIsTrimmableIsAskedForInPlaceOfCachedBytes) {
+  const PolicySnapshot snapshot = WithTrimmable();
+  const PolicyPlan plan = FairPolicy().Plan(snapshot);
+  ASSERT_EQ(plan.trims.size(), 1u);
+  EXPECT_EQ(plan.trims[0].session, SessionId(3));
+  EXPECT_EQ(plan.trims[0].bytes, GiB(14));
+  EXPECT_EQ(plan.targets[0].max, std::nullopt);
+  EXPECT_EQ(plan.asked, Bytes());
+  EXPECT_EQ(plan.verdicts[1].rule, Rule::kOnItsWay);
+  EXPECT_TRUE(plan.awaits_trims);
+}
+
+TEST(FairPolicyTest, WhereNoTrimComesCachedBytesAreAskedForAsWithoutIt) {
+  PolicySnapshot snapshot = WithTrimmable();
+  snapshot = CarriedOut(snapshot, FairPolicy().Plan(snapshot));
+  EXPECT_EQ(FairPolicy().Plan(snapshot).asked, Bytes()) << "it is on its way";
+  snapshot.sessions[2].trim_asked_for = absl::Milliseconds(250);
+  snapshot.trims_awaited = absl::Milliseconds(250);
+  const PolicyPlan plan = FairPolicy().Plan(snapshot);
+  EXPECT_TRUE(plan.trims.empty()) << "not asked twice";
+  EXPECT_EQ(plan.targets[0].max, GiB(12));
+  EXPECT_TRUE(plan.awaits_trims) << "b is short still: nobody else's trims are waited for";
+}
+
+TEST(FairPolicyTest, AGuaranteeDoesNotWaitForATrim) {
+  const PolicyPlan plan = FairPolicy().Plan(WithTrimmable({.guarantee = GiB(12)}));
+  EXPECT_EQ(plan.targets[0].max, GiB(12));
+  EXPECT_TRUE(plan.targets[0].urgent);
+  EXPECT_EQ(plan.trims.size(), 1u) << "it is sent beside";
+}
+
+TEST(FairPolicyTest, ATurnDoesNotWaitForATrimAndRoomDoes) {
+  PolicySnapshot snapshot = WithTrimmable();
+  snapshot.tenants[1].floor = GiB(20);
+  snapshot.turn = {.tenant = 1, .age = absl::Seconds(1), .need = GiB(20)};
+  EXPECT_FALSE(FairPolicy().Plan(snapshot).asked.IsZero());
+  snapshot = WithTrimmable();
+  snapshot.leases[1].wanted = 0;
+  snapshot.room_short = GiB(2);
+  const PolicyPlan plan = FairPolicy().Plan(snapshot);
+  EXPECT_EQ(plan.asked, Bytes());
+  ASSERT_EQ(plan.trims.size(), 1u);
+  EXPECT_EQ(plan.trims[0].bytes, GiB(2) + MiB(512));
+}
+
 // What a gives back for b goes to b, although a's want is older: a has its share.
 TEST(FairPolicyTest, AVictimCannotWinBackWhatItGave) {
   const PolicySnapshot snapshot = SnapshotBuilder(GiB(24))

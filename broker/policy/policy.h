@@ -51,8 +51,9 @@ struct PolicySnapshot {
     std::optional<Bytes> target;                      // as it was told last; none: no bound
     absl::Duration asked_for = absl::ZeroDuration();  // since when it holds more than its target
     bool missed_target = false;                       // it holds more than its target, and the deadline is over
-    Bytes trimmable;  // it keeps so much outside its arenas and does not use it; none where it was asked a moment ago
-    Bytes trimming;   // it was asked for so much of that, and it should come
+    Bytes trimmable;   // outside of its arenas, nobody uses it, and it could be let go of at once
+    Bytes trim_asked;  // what it was asked to let go of and has not, or what does not show as free yet
+    absl::Duration trim_asked_for = absl::InfiniteDuration();  // since it was asked last; infinite: never
     Bytes Held() const { return charged - returned; }
   };
   struct Lease {  // of active sessions
@@ -86,6 +87,8 @@ struct PolicySnapshot {
   std::vector<Session> sessions;
   std::vector<Lease> leases;
   std::optional<Turn> turn;
+  // For how long somebody has been short who waits for trims in place of dearer bytes; none: nobody does.
+  std::optional<absl::Duration> trims_awaited;
 };
 
 // Why somebody has what it has, and no more.
@@ -117,6 +120,11 @@ struct PolicyPlan {
     bool urgent = false;       // a guarantee, a reserve, room or a turn waits for it
     std::string reason;        // for people
   };
+  // The session should let go of so much of what is trimmable, now.
+  struct Trim {
+    SessionId session;
+    Bytes bytes;
+  };
   // One for each tenant, in the snapshot's order.
   struct Share {
     Bytes wanted;    // within its limit
@@ -129,15 +137,10 @@ struct PolicyPlan {
     std::optional<size_t> because_of;  // a tenant that has to do with it
   };
 
-  // So much of what a session keeps outside its arenas and does not use is to go.
-  struct Trim {
-    SessionId session;
-    Bytes bytes;
-  };
-
   std::vector<Grant> grants;
   std::vector<Target> targets;  // one for each session
-  std::vector<Trim> trims;      // of those who are asked
+  std::vector<Trim> trims;      // at most one for each session; what was asked before stands
+  bool awaits_trims = false;    // somebody is short, and is to wait for trims or did so already
   std::vector<Share> shares;
   std::vector<Verdict> verdicts;
   std::optional<size_t> turn;  // whose turn it is from now on

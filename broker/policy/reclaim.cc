@@ -28,8 +28,8 @@ uint64_t OfferRank(Promptness promptness, uint64_t cost, size_t order) {
 
 class Planner {
  public:
-  Planner(const Situation& situation, const std::vector<Bytes>& entitled, const Shortage& shortage, Bytes trimmed)
-      : situation_(situation), shortage_(shortage), trimmed_(trimmed) {
+  Planner(const Situation& situation, const std::vector<Bytes>& entitled, const Shortage& shortage)
+      : situation_(situation), shortage_(shortage) {
     plan_.ask.resize(situation.sessions.size());
     excess_.reserve(entitled.size());
     asked_of_.resize(entitled.size());
@@ -122,7 +122,7 @@ class Planner {
   }
 
   void AskFor(Purpose purpose) {
-    const Bytes needed = MinusOrZero(shortage_.Missing(purpose), IsShare(purpose) ? trimmed_ : Bytes());
+    const Bytes needed = shortage_.Missing(purpose);
     if (plan_.coming >= needed) return;
     if (offers_.empty()) MakeOffers();
     const Bytes missing = needed - plan_.coming;
@@ -217,7 +217,6 @@ class Planner {
 
   const Situation& situation_;
   const Shortage& shortage_;
-  const Bytes trimmed_;
   std::vector<Bytes> excess_;    // each tenant's, not asked for yet
   std::vector<Bytes> asked_of_;  // each tenant
   bool last_slots_ = false;
@@ -227,9 +226,8 @@ class Planner {
 
 }  // namespace
 
-Reclaim PlanReclaim(const Situation& situation, const std::vector<Bytes>& entitled, const Shortage& shortage,
-                    Bytes trimmed) {
-  return Planner(situation, entitled, shortage, trimmed).Plan();
+Reclaim PlanReclaim(const Situation& situation, const std::vector<Bytes>& entitled, const Shortage& shortage) {
+  return Planner(situation, entitled, shortage).Plan();
 }
 
 }  // namespace kvbroker

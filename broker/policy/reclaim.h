@@ -14,8 +14,7 @@ namespace kvbroker {
 
 // What a byte of a price class costs, relative to one that is mapped and given to nobody: each age of cached bytes
 // twice the next older one (how likely it is to be needed again falls about so), above them what has to be copied, and
-// last what puts off a request: the most that can happen to a user. Before all cached ones goes what sessions keep outside
-// their arenas and do not use: see trims.h.
+// last what puts off a request: the most that can happen to a user.
 inline constexpr std::array<uint32_t, kPriceClasses> kPrices = {
     1,                                   // spare
     2,                                   // free: the engine has to let go of it
@@ -38,7 +37,7 @@ inline constexpr uint64_t kReclaimQuarters = 5;
 struct Reclaim {
   std::vector<Bytes> ask;  // of each session: so much below what it holds
   Bytes asked;             // together
-  Bytes coming;            // of which from those that have not missed their target
+  Bytes coming;            // of which from those that have not missed their target; then also what trims bring
 };
 
 // A tenant over its limit gives back the difference at once: its sessions that were asked already, then the one that
@@ -50,13 +49,9 @@ struct Reclaim {
 // Shares are in bytes and memory comes in slots. Where something more urgent than a share still lacks less than that hides
 // (room, an assured byte, a turn), tenants give the slot that crosses their entitlement too, unless it is assured to them.
 //
-// Of what shares lack `trimmed` comes from elsewhere; whatever is more urgent has a deadline of its own, and does not count
-// on it.
-//
 // Level-triggered: what is asked already stays as it is while it is within the excess, and if it covers the shortage
 // nothing more is asked; without a shortage nobody is asked but for a limit.
-Reclaim PlanReclaim(const Situation& situation, const std::vector<Bytes>& entitled, const Shortage& shortage,
-                    Bytes trimmed);
+Reclaim PlanReclaim(const Situation& situation, const std::vector<Bytes>& entitled, const Shortage& shortage);
 
 }  // namespace kvbroker
 

@@ -19,7 +19,7 @@ std::vector<Bytes> Asks(const SnapshotBuilder& builder, Bytes bytes, Purpose pur
   for (const TenantState& tenant : situation.tenants) entitled.push_back(Bytes(tenant.held.in_bytes() / 2));
   Shortage shortage;
   shortage.needed[static_cast<size_t>(purpose)] = bytes;
-  return PlanReclaim(situation, entitled, shortage, Bytes()).ask;
+  return PlanReclaim(situation, entitled, shortage).ask;
 }
 
 // 8 GiB, all of one kind.

@@ -54,8 +54,12 @@ class Collector {
 
 Bytes Shortage::Missing(Purpose purpose) const {
   Bytes sum;
-  for (size_t p = 0; p <= static_cast<size_t>(purpose); ++p) sum = Plus(sum, needed[p]);
-  return MinusOrZero(sum, supply);
+  Bytes waiting;
+  for (size_t p = 0; p <= static_cast<size_t>(purpose); ++p) {
+    sum = Plus(sum, needed[p]);
+    if (WaitsForTrims(static_cast<Purpose>(p))) waiting = Plus(waiting, needed[p]);
+  }
+  return MinusOrZero(sum - std::min({trims, waiting, sum}), supply);
 }
 
 std::optional<Purpose> Shortage::First() const {

@@ -19,6 +19,8 @@ inline constexpr absl::Duration kUsualDeadline = absl::Seconds(1);
 enum class Purpose { kRoom, kGuarantee, kReserve, kTurn, kShareOfInteractive, kShareOfBatch, kShareOfBestEffort };
 inline constexpr size_t kPurposes = 7;
 inline bool IsShare(Purpose purpose) { return purpose >= Purpose::kShareOfInteractive; }
+// What it is for may wait a moment for trims. A promise, and a request that starved, do not wait for a session's word.
+inline bool WaitsForTrims(Purpose purpose) { return purpose == Purpose::kRoom || IsShare(purpose); }
 // REQUIRES: IsShare.
 inline int RankOf(Purpose purpose) { return static_cast<int>(Purpose::kShareOfBestEffort) - static_cast<int>(purpose); }
 
@@ -28,6 +30,7 @@ struct Shortage {
   std::array<Bytes, kPurposes> needed;
   std::array<std::optional<size_t>, kPurposes> tenant;           // whose need is the most urgent
   Bytes supply;                                                  // available, and given back already
+  Bytes trims;                                                   // on their way, for what waits for them
   absl::Duration guarantee_deadline = absl::InfiniteDuration();  // the shortest of those whose assured bytes are short
 
   // What has to be reclaimed for this purpose and all more urgent ones.

@@ -69,5 +69,20 @@ TEST(ShortageTest, ATurnComesBeforeShares) {
   EXPECT_EQ(Needed(shortage, Purpose::kShareOfInteractive), GiB(2));
 }
 
+// ---------------------------------------------------------------- trims
+
+TEST(ShortageTest, TrimsOnTheirWayDoForRoomAndSharesAlone) {
+  Shortage shortage{.supply = GiB(1), .trims = GiB(10)};
+  shortage.needed[static_cast<size_t>(Purpose::kRoom)] = GiB(2);
+  shortage.needed[static_cast<size_t>(Purpose::kGuarantee)] = GiB(4);
+  shortage.needed[static_cast<size_t>(Purpose::kShareOfBatch)] = GiB(3);
+  EXPECT_EQ(shortage.Missing(Purpose::kRoom), Bytes());
+  EXPECT_EQ(shortage.Missing(Purpose::kGuarantee), GiB(3));
+  EXPECT_EQ(shortage.Missing(), GiB(3));
+  EXPECT_EQ(shortage.First(), Purpose::kGuarantee);
+  shortage.trims = GiB(4);
+  EXPECT_EQ(shortage.Missing(), GiB(4)) << "9 are needed, 1 is there, 4 come";
+}
+
 }  // namespace
 }  // namespace kvbroker

@@ -1,26 +1,45 @@
 #ifndef KVBROKER_BROKER_POLICY_TRIMS_H_
 #define KVBROKER_BROKER_POLICY_TRIMS_H_
 
+#include <cstddef>
+#include <optional>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "broker/policy/policy.h"
 #include "broker/policy/shortage.h"
 #include "broker/policy/situation.h"
 #include "common/base/bytes.h"
 
 namespace kvbroker {
 
-// Less is not worth the wait for the engine's device.
+// What was asked for comes within so long, or is not waited for any more: a step of the engine, and the driver's work.
+// A session that has answered is not asked again sooner either: it wants back what it needs at its next step.
+inline constexpr absl::Duration kTrimComes = absl::Milliseconds(250);
+// Who has not let go of what it was asked for is not asked again for so long.
+inline constexpr absl::Duration kTrimAgain = absl::Seconds(5);
+// Less than this is not worth what letting go of it costs the engine.
 inline constexpr Bytes kLeastTrim = MiB(64);
 
-// Who lets go of memory outside its arenas that it only keeps.
+// Who lets go of what is trimmable.
 struct Trims {
-  std::vector<PolicyPlan::Trim> asks;
-  Bytes coming;  // by these, and by those that were asked lately and have not answered
+  std::vector<PolicyPlan::Trim> ask;  // asked now
+  Bytes coming;                       // counted on: these, and what was asked for lately
 };
 
-// Where memory is short, and spare and free bytes of those who hold too much are not enough: all that sessions could let
-// go of, the largest first, until that covers the rest. Nobody loses anything that is in use, so no entitlement counts.
-Trims PlanTrims(const Situation& situation, const std::vector<Bytes>& entitled, const Shortage& shortage);
+// Trimmable bytes are asked for before what is cached, from anybody: nobody loses anything that is in use. So they are
+// asked for not only for shares, but as long as a want within its limit is not met that they could help to meet: they
+// become capacity, which all share. Where it is shares alone that are short, what is spare and free, or asked for already,
+// comes before them.
+//
+// As many are asked for as of others' bytes (kLeastReclaim, kReclaimQuarters), of as few sessions as will do: who has most
+// is asked first.
+//
+// A session's word moves no memory: for kTrimComes after somebody first waited for trims they are counted on, and dearer
+// bytes are not asked for in their place; then not again until nobody is short any more. So whatever sessions claim,
+// others give back no more than kTrimComes later than they would without.
+Trims PlanTrims(const Situation& situation, const std::vector<Bytes>& entitled, std::optional<size_t> turn,
+                const Shortage& shortage);
 
 }  // namespace kvbroker
 

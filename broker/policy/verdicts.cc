@@ -78,7 +78,8 @@ class Judge {
 
   Verdict OfMemory() const {
     if (!situation_.snapshot.room_short.IsZero()) return {Rule::kRoom};
-    const bool comes = !decided_.reclaim.asked.IsZero() || !situation_.returned.IsZero();
+    const bool comes =
+        !decided_.reclaim.asked.IsZero() || !decided_.reclaim.coming.IsZero() || !situation_.returned.IsZero();
     return comes ? Verdict{Rule::kOnItsWay, most_asked_} : Verdict{Rule::kFull};
   }
 

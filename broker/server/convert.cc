@@ -332,6 +332,8 @@ void FillSession(const BrokerReport::Session& from, admin::v1::Session& to) {
   to.set_response_ms(Milliseconds(from.response));
   to.set_missed_targets(from.missed_targets);
   to.set_over_target(from.over_target);
+  to.set_external(from.external.in_bytes());
+  to.set_trimmable(from.trimmable.in_bytes());
 }
 
 void FillRoom(const BrokerReport::RoomRow& from, admin::v1::Room& to) {

@@ -93,6 +93,33 @@ TEST(ConvertTest, AChangedPolicySaysWhatThereIsAndWhatThereIsNot) {
   EXPECT_EQ(ToMessage(effect::TellPolicy{.session = kSession}).policy_changed().limit(), UINT64_MAX);
 }
 
+TEST(ConvertTest, WhatIsHeldOutsideOfArenasAndATrimAreWhatTheySay) {
+  v1::ClientMessage message;
+  message.mutable_external()->set_revision(3);
+  message.mutable_external()->set_bytes(kMax);
+  message.mutable_external()->set_trimmable(5);
+  const Event event = ToEvent(kSession, message);
+  const auto& external = std::get<event::External>(event);
+  EXPECT_EQ(external.session, kSession);
+  EXPECT_EQ(external.revision, 3u);
+  EXPECT_EQ(external.bytes, Bytes(kMax));
+  EXPECT_EQ(external.trimmable, Bytes(5));
+  const auto trim = ToMessage(effect::TellTrim{.session = kSession, .revision = 4, .bytes = MiB(64)});
+  EXPECT_EQ(trim.trim().revision(), 4u);
+  EXPECT_EQ(trim.trim().bytes(), MiB(64).in_bytes());
+}
+
+TEST(ConvertTest, OperatorsSeeWhatIsHeldOutsideAndWhatOfItIsTrimmable) {
+  admin::v1::Tenant tenant;
+  FillTenant({.external = GiB(20), .trimmable = GiB(14)}, tenant);
+  EXPECT_EQ(tenant.external(), GiB(20).in_bytes());
+  EXPECT_EQ(tenant.trimmable(), GiB(14).in_bytes());
+  admin::v1::Session session;
+  FillSession({.external = GiB(2), .trimmable = GiB(1)}, session);
+  EXPECT_EQ(session.external(), GiB(2).in_bytes());
+  EXPECT_EQ(session.trimmable(), GiB(1).in_bytes());
+}
+
 // ---------------------------------------------------------------- policies
 
 class ToPolicyTest : public ::testing::Test {

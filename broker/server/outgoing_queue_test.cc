@@ -19,6 +19,12 @@ v1::BrokerMessage Target(uint64_t revision) {
   return message;
 }
 
+v1::BrokerMessage Trim(uint64_t revision) {
+  v1::BrokerMessage message;
+  message.mutable_trim()->set_revision(revision);
+  return message;
+}
+
 v1::BrokerMessage Opened(uint64_t arena, uint64_t lease) {
   v1::BrokerMessage message;
   message.mutable_arena_opened()->set_arena_id(arena);
@@ -48,6 +54,7 @@ v1::BrokerMessage Error(const std::string& text) {
 
 std::string Short(const v1::BrokerMessage& m) {
   if (m.has_target()) return absl::StrCat("target ", m.target().revision());
+  if (m.has_trim()) return absl::StrCat("trim ", m.trim().revision());
   if (m.has_arena_opened()) return absl::StrCat("opened ", m.arena_opened().arena_id());
   if (m.has_grant()) return absl::StrCat("grant ", m.grant().lease_id(), " ", m.grant().cumulative_slots());
   if (m.has_revoke()) return absl::StrCat("revoke ", m.revoke().lease_id(), " ", m.revoke().cumulative_slots());
@@ -71,6 +78,14 @@ TEST(OutgoingQueueTest, ANewerLevelTakesThePlaceOfAnOlderOneThatWasNotSaid) {
   OutgoingQueue queue;
   for (const auto& m : {Grant(3, 5), Grant(4, 1), Error("a"), Grant(3, 9), Error("a")}) queue.Add(m);
   EXPECT_THAT(TakeAll(queue), ElementsAre("grant 3 9", "grant 4 1", "error a", "error a"));
+}
+
+TEST(OutgoingQueueTest, OfTrimsTheNewestIsSaidAndToAStreamThatIsOpenedAnewOnceMore) {
+  OutgoingQueue queue;
+  for (const auto& m : {Trim(1), Target(1), Trim(2)}) queue.Add(m);
+  EXPECT_THAT(TakeAll(queue), ElementsAre("trim 2", "target 1"));
+  queue.StartAnew();
+  EXPECT_THAT(TakeAll(queue), ElementsAre("trim 2", "target 1"));
 }
 
 TEST(OutgoingQueueTest, ANewerLevelComesAfterWhatWaitsWhereTheOlderOneWasSaid) {

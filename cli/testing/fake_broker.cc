@@ -36,6 +36,7 @@ void AddChat(admin::v1::ListTenantsResponse& response) {
   chat.set_peak(10 * kGiB);
   chat.set_sessions(2);
   chat.set_external(2 * kGiB);
+  chat.set_trimmable(kGiB);
   chat.set_floor(kGiB);
   chat.set_has_turn(true);
   chat.set_waited_ms(12'345);

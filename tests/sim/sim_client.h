@@ -79,6 +79,7 @@ class SimClient {
     std::function<ConnectionPtr(SimClient&)> connect;
     std::function<void(const ConnectionPtr&, Event)> arrive;  // at the broker
     std::function<void(SimClient&)> died;
+    bool tells_external = false;  // liars say what they hold outside their arenas, too
   };
   // What is in its slots: so many cannot be had, so many are of running requests, the rest is all of one kind.
   struct Use {

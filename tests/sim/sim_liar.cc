@@ -41,7 +41,10 @@ void SimLiar::Lie() {
   const Arena* arena = AnyArena();
   const LeaseId lease = arena != nullptr && world_.rng.Chance(70) ? arena->lease : LeaseId(Number());
   const ArenaId id = arena != nullptr && world_.rng.Chance(70) ? arena->description.id : ArenaId(Number());
-  switch (world_.rng.Below(12)) {
+  if (world_.tells_external && world_.rng.Chance(20)) {
+    return SendMessage(event::External{session(), Number(), SomeBytes(), SomeBytes()});
+  }
+  switch (world_.rng.Below(11)) {
     case 0:
       return SendMessage(event::Want{session(), id, Number(), Number(), Number()});
     case 1:
@@ -65,8 +68,6 @@ void SimLiar::Lie() {
       return SendMessage(event::ReserveExternal{session(), Number(), SomeBytes(), SomeTime()});
     case 9:
       return SendMessage(event::ExternalSettled{session(), Number(), SomeBytes()});
-    case 10:
-      return SendMessage(event::External{session(), Number(), SomeBytes(), SomeBytes()});
     default:
       return SendMessage(event::Unsupported{session(), "nonsense"});
   }

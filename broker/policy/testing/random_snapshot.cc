@@ -155,6 +155,23 @@ std::vector<size_t> Places(const std::vector<size_t>& order) {
 
 PolicySnapshot RandomSnapshot(uint64_t seed, Numbers numbers) { return Maker(seed, numbers).Make(); }
 
+PolicySnapshot WithTrimmable(PolicySnapshot snapshot, uint64_t seed, Numbers numbers) {
+  std::mt19937_64 random(~seed);
+  const auto below = [&](uint64_t n) { return random() % n; };
+  const auto size = [&](Bytes usual) {
+    return numbers == Numbers::kHostile && below(2) == 0 ? Bytes((random() >> 1) >> below(63)) : usual;
+  };
+  for (PolicySnapshot::Session& session : snapshot.sessions) {
+    if (below(100) < 60) session.trimmable = size(MiB(16) * below(512));
+    if (below(100) < 40) {
+      session.trim_asked = std::min(session.trimmable, size(MiB(16) * below(256)));
+      session.trim_asked_for = absl::Milliseconds(static_cast<int64_t>(below(2) == 0 ? below(500) : below(8'000)));
+    }
+  }
+  if (below(100) < 30) snapshot.trims_awaited = absl::Milliseconds(static_cast<int64_t>(below(400)));
+  return snapshot;
+}
+
 PolicySnapshot Shuffled(const PolicySnapshot& snapshot, uint64_t seed) {
   std::mt19937_64 random(seed);
   const std::vector<size_t> tenants = Order(snapshot.tenants.size(), random);

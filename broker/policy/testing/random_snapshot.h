@@ -16,6 +16,9 @@ enum class Numbers {
 // capacity, sessions that are lost, targets from before, rooms being made.
 PolicySnapshot RandomSnapshot(uint64_t seed, Numbers numbers = Numbers::kUsual);
 
+// The same where sessions have trimmable bytes too, and some were asked for them.
+PolicySnapshot WithTrimmable(PolicySnapshot snapshot, uint64_t seed, Numbers numbers = Numbers::kUsual);
+
 // The same with tenants, sessions and leases in another order.
 PolicySnapshot Shuffled(const PolicySnapshot& snapshot, uint64_t seed);
 

@@ -1,5 +1,8 @@
 #include "broker/policy/testing/snapshot_builder.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace kvbroker {
 
 size_t SnapshotBuilder::Find(const std::string& tenant) {
@@ -30,6 +33,8 @@ SnapshotBuilder& SnapshotBuilder::Add(const SessionSpec& spec) {
   session.target = spec.target;
   session.missed_target = spec.missed_target;
   session.trimmable = spec.trimmable;
+  session.trim_asked = spec.trim_asked;
+  session.trim_asked_for = spec.trim_asked_for;
   snapshot_.sessions.push_back(session);
   const bool waits = spec.wanted > spec.held;
   snapshot_.leases.push_back({.id = LeaseId(number),
@@ -56,6 +61,11 @@ SnapshotBuilder& SnapshotBuilder::RoomShort(Bytes bytes) {
 
 SnapshotBuilder& SnapshotBuilder::Turn(const std::string& tenant, absl::Duration age) {
   snapshot_.turn = PolicySnapshot::Turn{.tenant = Find(tenant), .age = age};
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::TrimsAwaited(absl::Duration age) {
+  snapshot_.trims_awaited = age;
   return *this;
 }
 
@@ -102,6 +112,15 @@ PolicySnapshot CarriedOut(const PolicySnapshot& snapshot, const PolicyPlan& plan
       if (session.id == target.session) session.target = target.max;
     }
   }
+  for (const PolicyPlan::Trim& trim : plan.trims) {
+    for (PolicySnapshot::Session& session : next.sessions) {
+      if (session.id != trim.session) continue;
+      session.trim_asked = trim.bytes;
+      session.trim_asked_for = absl::ZeroDuration();
+    }
+  }
+  if (!plan.awaits_trims) next.trims_awaited.reset();
+  if (plan.awaits_trims && !next.trims_awaited.has_value()) next.trims_awaited = absl::ZeroDuration();
   for (size_t i = 0; i < plan.shares.size(); ++i) {
     std::optional<PolicySnapshot::Raise>& raise = next.tenants[i].raise;
     if (plan.shares[i].raised.IsZero()) {
@@ -132,6 +151,11 @@ PolicySnapshot Obeyed(PolicySnapshot snapshot) {
       }
       if (lease.held < lease.wanted && lease.waiting_since == 0) lease.waiting_since = 1000 + lease.id.value();
     }
+    const Bytes let_go = std::min(std::exchange(session.trim_asked, Bytes()), session.trimmable);
+    session.trimmable -= let_go;
+    session.trim_asked_for = absl::InfiniteDuration();
+    snapshot.available += let_go;
+    snapshot.capacity += let_go;
     session.protected_bytes = Bytes();
     session.holding = {.cached_by_age = {session.Held()}};
     session.reported = true;

@@ -28,6 +28,8 @@ struct SessionSpec {
   bool reported = true;
   bool missed_target = false;
   Bytes trimmable;
+  Bytes trim_asked;
+  absl::Duration trim_asked_for = absl::InfiniteDuration();
 };
 
 // Snapshots for tests: what is available is what the capacity leaves. Ids count from 1.
@@ -40,6 +42,7 @@ class SnapshotBuilder {
   SnapshotBuilder& AddImmovable(const std::string& tenant, Bytes bytes);
   SnapshotBuilder& RoomShort(Bytes bytes);
   SnapshotBuilder& Turn(const std::string& tenant, absl::Duration age);
+  SnapshotBuilder& TrimsAwaited(absl::Duration age);
   PolicySnapshot Build() const;
 
  private:
@@ -54,11 +57,11 @@ size_t TenantIndex(const PolicySnapshot& snapshot, const std::string& name);
 // The bytes that a plan grants to a tenant.
 Bytes GrantedTo(const PolicySnapshot& snapshot, const PolicyPlan& plan, const std::string& tenant);
 
-// The snapshot once its plan has been carried out as far as the broker goes: targets are told, grants given.
+// The snapshot once its plan has been carried out as far as the broker goes: targets and trims are told, grants given.
 PolicySnapshot CarriedOut(const PolicySnapshot& snapshot, const PolicyPlan& plan);
 
-// The snapshot once each session holds no more than its target, and it is credited; later, so that nothing is protected
-// any more, and all that it holds is reported as in use.
+// The snapshot once each session holds no more than its target and has let go of what it was asked to, and it is credited;
+// later, so that nothing is protected any more, and all that it holds is reported as in use.
 PolicySnapshot Obeyed(PolicySnapshot snapshot);
 
 }  // namespace kvbroker
