@@ -116,6 +116,7 @@ void TenantReplay::TakeEvents(Bytes held) {
         break;
       case SessionEvent::Kind::kReady:
       case SessionEvent::Kind::kBrokerBack:
+      case SessionEvent::Kind::kTrim:  // it keeps nothing outside its arena
         break;
     }
   }
