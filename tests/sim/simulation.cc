@@ -263,9 +263,15 @@ void Simulation::NoteStrayGrowth(const BrokerReport& report) {
     if (client->outside() > seen && !in_its_room) strays_ = true;
     seen = client->outside();
   }
-  ready_rooms_.clear();
+  // What was taken of a room that was not settled, and outlives its session, nobody can tell from others' growth.
+  std::set<SessionId> left = std::exchange(ready_rooms_, {});
   for (const BrokerReport::RoomRow& row : report.rooms) {
+    left.erase(row.room.session);
     if (row.room.state == RoomState::kReady) ready_rooms_.insert(row.room.session);
+  }
+  for (const SessionId session : left) {
+    const SimClient& client = broker_.ClientOf(session);
+    if (client.alive() && !client.outside().IsZero()) strays_ = true;
   }
   rooms_at_once_ = std::max<uint64_t>(rooms_at_once_, ready_rooms_.size());
 }

@@ -67,7 +67,7 @@ class Simulation {
   void CheckGranted(const BrokerReport& report, const std::vector<Effect>& effects);
   void CheckHoldings(const BrokerReport& report);
   void CheckRooms(const BrokerReport& report, const std::vector<Effect>& effects);
-  // Whether a process took memory beside the broker without a room that is ready.
+  // Whether a process took memory beside the broker without a room that is ready, or keeps what it never settled.
   void NoteStrayGrowth(const BrokerReport& report);
   // What the owners of rooms that are ready may still take. None: somebody else grows as well, or ends in a way of his own.
   std::optional<Bytes> StillToTake(const BrokerReport& report) const;
