@@ -71,7 +71,8 @@ class Controller:
     ) -> None:
         """load: what there is to do. refuse: ends a request that waits, by its id, with a reason. preempt: puts off the
         request that matters least; False: there is none. apply: does to the memory what an evacuation says, and unmaps its
-        slots. trim: lets go of what torch only keeps. wake: makes a loop that stands still call attend(). publish: sends a sample() while it stands still."""
+        slots. trim: lets go of what torch only keeps. wake: makes a loop that stands still call attend(). publish: sends a
+        sample() while it stands still."""
         self._pool, self._memory, self._settings = pool, memory, settings
         self._load, self._refuse, self._preempt, self._apply = load, refuse, preempt, apply
         self._trim, self._wake, self._publish = trim, wake, publish
