@@ -29,6 +29,7 @@
 #include "absl/strings/strip.h"
 #include "broker/config/config.h"
 #include "broker/config/policy_store.h"
+#include "broker/journal/journal.h"
 #include "broker/policy/fair_policy.h"
 #include "broker/server/admin_service.h"
 #include "broker/server/broker.h"
@@ -194,6 +195,12 @@ absl::Status Serve(const BrokerConfig& config) {
   KVB_ASSIGN_OR_RETURN(const RuntimeDir dir,
                        RuntimeDir::Open(config.runtime_dir.value_or("/run/kvbroker"), device->info().uuid));
   KVB_ASSIGN_OR_RETURN(const uint64_t epoch, dir.NextEpoch());
+  KVB_ASSIGN_OR_RETURN(const std::string boot, BootId());
+  KVB_ASSIGN_OR_RETURN(Journal journal,
+                       Journal::Open(dir.journal(), {.boot_id = boot, .device_uuid = device->info().uuid}, epoch));
+  if (!journal.trouble().empty()) {
+    LogWarning(journal.trouble(), "; sessions behind it are known again when they come back");
+  }
   KVB_RETURN_IF_ERROR(LinkDevice(dir, config.device.value_or("auto"), device->info().kind));
 
   KVB_ASSIGN_OR_RETURN(PolicyStore store, PolicyStore::Open(absl::StrCat(StateDir(config), "/", device->info().uuid,
@@ -217,7 +224,7 @@ absl::Status Serve(const BrokerConfig& config) {
   const FairPolicy policy;
   KVB_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
   {
-    KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker, Broker::Create(options, policy, *device, *loop));
+    KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker, Broker::Create(options, policy, *device, journal, *loop));
     KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminService> admin,
                          AdminService::Start(dir.admin_socket(), *broker, *loop, device->info(), store));
     KVB_RETURN_IF_ERROR(dir.AdmitToAdmin(kOperators));

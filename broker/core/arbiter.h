@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "broker/core/accounts.h"
 #include "broker/core/device_view.h"
 #include "broker/core/effect.h"
 #include "broker/core/event.h"
@@ -114,7 +115,13 @@ class Arbiter {
   void On(const event::Made& made);
   void On(const event::MakeFailed& failed);
   void On(const event::DeviceSample& sample);
+  void On(const event::Recovered& recovered);
   void On(const event::SetTenant& set);
+
+  // An account that the journal has makes sense. INVALID_ARGUMENT names what does not.
+  absl::Status CheckRecovered(const record::Lease& lease) const;
+  // What this step has changed of the accounts is to be kept before anybody sees it.
+  void Journal(bool planned);
 
   // Null where there is no such session, or it is active no more: messages that were on their way then are nobody's
   // fault.
@@ -201,11 +208,11 @@ class Arbiter {
 
   DeviceView device_;
   Ledger ledger_;
+  Accounts journalled_;  // what of the ledger is in the journal
   Tenants tenants_;
   BrokerCounters counters_;
   // The newest sessions that ended with memory, and when it was back.
   std::deque<std::pair<std::string, absl::Time>> ended_;
-  uint64_t next_session_ = 1;
   uint64_t next_wait_ = 1;
   absl::Duration sample_backoff_;
   bool adopted_ = false;  // a client brought memory along: the cap may be exceeded without fault of ours

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "broker/core/accounts.h"
 #include "broker/core/event.h"
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
@@ -17,6 +18,12 @@ namespace kvbroker {
 
 // What the broker does about an event; carried out in order by whoever drives the core.
 namespace effect {
+
+// Keeps the records, so that a broker that comes after this one knows of them. First of the effects of its step:
+// nothing that raises what is out is visible to anybody before.
+struct Journal {
+  std::vector<Record> records;
+};
 
 // Answers a connection with Welcome; from now on it is the session's.
 struct Admit {
@@ -145,7 +152,7 @@ struct Note {
 }  // namespace effect
 
 using Effect =
-    std::variant<effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant, effect::TellRevoke,
+    std::variant<effect::Journal, effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant, effect::TellRevoke,
                  effect::TellTarget, effect::TellPolicy, effect::TellTrim, effect::TellRoomReady, effect::TellError,
                  effect::Disconnect, effect::EndProcess, effect::EndSession, effect::MakeExtents, effect::HandOver,
                  effect::DropBatch, effect::DiscardMade, effect::SampleDevice, effect::Note>;

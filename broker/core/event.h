@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "broker/core/accounts.h"
 #include "broker/core/ledger.h"
 #include "broker/policy/holding.h"
 #include "broker/policy/tenant_policy.h"
@@ -171,6 +172,12 @@ struct DeviceSample {
   Bytes free;
 };
 
+// What an earlier broker had out when it ended, as far as its journal tells; before anything else. ProcessEnded follows
+// for those whose processes live no more.
+struct Recovered {
+  Accounts accounts;
+};
+
 // An operator sets a tenant's policy; CheckTenantChange has found it good.
 struct SetTenant {
   std::string tenant;
@@ -183,7 +190,7 @@ using Event = std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, ev
                            event::Nack, event::Released, event::HoldingReport, event::ReserveExternal,
                            event::ExternalSettled, event::External, event::Remark, event::Unsupported, event::Poisoned,
                            event::Goodbye, event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed,
-                           event::DeviceSample, event::SetTenant>;
+                           event::DeviceSample, event::Recovered, event::SetTenant>;
 
 }  // namespace kvbroker
 

@@ -20,7 +20,12 @@ SessionRecord& Ledger::AddSession(SessionRecord session) {
 }
 
 Lease& Ledger::AddLease(SessionRecord& session, ArenaId arena, std::vector<Bytes> planes, uint64_t slots) {
-  const LeaseId id(next_lease_++);
+  return RestoreLease(session, LeaseId(next_lease_++), arena, std::move(planes), slots);
+}
+
+Lease& Ledger::RestoreLease(SessionRecord& session, LeaseId id, ArenaId arena, std::vector<Bytes> planes,
+                            uint64_t slots) {
+  KVB_CHECK(id.value() < next_lease_, "a lease has a number that was given out");
   const bool added = session.leases.emplace(arena, id).second;
   KVB_CHECK(added, "an arena twice");
   return leases_.emplace(id, Lease(id, session.id, arena, std::move(planes), slots)).first->second;

@@ -83,6 +83,10 @@ class Ledger {
  public:
   SessionRecord& AddSession(SessionRecord session);
   Lease& AddLease(SessionRecord& session, ArenaId arena, std::vector<Bytes> planes, uint64_t slots);
+  // One that an earlier broker numbered. REQUIRES: the number is free, and below BeginLeasesAt().
+  Lease& RestoreLease(SessionRecord& session, LeaseId id, ArenaId arena, std::vector<Bytes> planes, uint64_t slots);
+  // Numbers below it were an earlier broker's.
+  void BeginLeasesAt(LeaseId first) { next_lease_ = first.value(); }
   // REQUIRES: nothing is charged to the lease, or to any lease of the session.
   void RemoveLease(LeaseId id);
   void RemoveSession(SessionId id);

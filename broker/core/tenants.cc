@@ -72,6 +72,13 @@ absl::StatusOr<Tenants::Tenant*> Tenants::Admit(const std::string& name) {
   return Find(name);
 }
 
+absl::Status Tenants::Restore(const std::string& name) {
+  KVB_RETURN_IF_ERROR(CheckTenantName(name));
+  KVB_RETURN_IF_ERROR(CheckMayBeAdded(name));
+  if (tenants_.count(name) == 0) Add(name, others_.value_or(TenantPolicy{}));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Tenants::Tenant*> Tenants::Find(const std::string& name) {
   const auto it = tenants_.find(name);
   if (it == tenants_.end()) return Unknown(name);

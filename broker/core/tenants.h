@@ -54,6 +54,10 @@ class Tenants {
   // -). RESOURCE_EXHAUSTED: too many have come.
   absl::StatusOr<Tenant*> Admit(const std::string& name);
 
+  // The tenant of a session that an earlier broker admitted is known again, configured or not: its memory is out.
+  // Without a policy it is assured of nothing and has no limit. INVALID_ARGUMENT and RESOURCE_EXHAUSTED as above.
+  absl::Status Restore(const std::string& name);
+
   // NOT_FOUND as above; never adds.
   absl::StatusOr<Tenant*> Find(const std::string& name);
 

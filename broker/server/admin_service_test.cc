@@ -36,13 +36,14 @@ class AdminServiceTest : public ::testing::Test {
     char name[] = "/tmp/kvbXXXXXX";
     dir_ = mkdtemp(name);
     store_.emplace(*PolicyStore::Open(policy_file()));
+    journal_.emplace(*Journal::Open(dir_ + "/journal", {}, 1));
     broker_ = *Broker::Create({.arbiter = {.device_uuid = device_->info().uuid,
                                            .granularity = device_->info().granularity,
                                            .tenants = {{"chat", {.limit = MiB(8)}}, {"batch", {}}},
                                            .other_tenants = TenantPolicy{}},
                                .engine_socket = dir_ + "/engine.sock",
                                .device_kind = "host"},
-                              policy_, *device_, *loop_);
+                              policy_, *device_, *journal_, *loop_);
     service_ = *AdminService::Start(dir_ + "/admin.sock", *broker_, *loop_, device_->info(), *store_);
     stub_ = admin::v1::Admin::NewStub(
         grpc::CreateChannel("unix:" + dir_ + "/admin.sock", grpc::InsecureChannelCredentials()));
@@ -87,6 +88,7 @@ class AdminServiceTest : public ::testing::Test {
   std::optional<PolicyStore> store_;
   const std::unique_ptr<HostDevice> device_ = *HostDevice::Open({.capacity = MiB(16)});
   const FairPolicy policy_;
+  std::optional<Journal> journal_;
   const std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<AdminService> service_;

@@ -39,18 +39,20 @@ std::string Serialized(const v1::BrokerFrame& frame) { return frame.SerializeAsS
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Broker>> Broker::Create(const Options& options, const Policy& policy, Device& device,
-                                                       EventLoop& loop) {
+                                                       Journal& journal, EventLoop& loop) {
   KVB_ASSIGN_OR_RETURN(const DeviceMemory memory, device.Memory());
   KVB_ASSIGN_OR_RETURN(UniqueFd listener, ListenSeqpacket(options.engine_socket, options.engine_socket_mode));
-  std::unique_ptr<Broker> broker(new Broker(options, policy, device, loop));
+  std::unique_ptr<Broker> broker(new Broker(options, policy, device, journal, loop));
   broker->listener_ = std::move(listener);
+  broker->Recover(Accounts(journal.accounts()));
   broker->Sampled(memory);
   KVB_RETURN_IF_ERROR(broker->Listen());
   return broker;
 }
 
-Broker::Broker(const Options& options, const Policy& policy, Device& device, EventLoop& loop)
+Broker::Broker(const Options& options, const Policy& policy, Device& device, Journal& journal, EventLoop& loop)
     : options_(options),
+      journal_(journal),
       loop_(loop),
       arbiter_(options.arbiter, policy),
       worker_(device, DescriptorsForSlots(),
@@ -119,6 +121,27 @@ void Broker::Handle(Event event) {
 }
 
 // ---------------------------------------------------------------- what happens
+
+void Broker::Recover(const Accounts& accounts) {
+  std::vector<SessionId> ended;
+  for (const auto& [id, session] : accounts.sessions()) {
+    Client& client = clients_[id];
+    client.control = std::make_shared<ControlChannel>([](v1::ClientMessage) {});  // nobody is at its other end
+    absl::StatusOr<UniqueFd> process = OpenProcess(session.process);
+    absl::Status watched = process.status();
+    if (watched.ok()) {
+      client.pidfd = *std::move(process);
+      watched = loop_.Watch(client.pidfd.get(), [this, id = id] { ProcessEnded(id); });
+    }
+    if (watched.ok()) continue;
+    // One that lives and cannot be watched comes back all the same; what it holds is others' until then.
+    if (!absl::IsNotFound(watched)) LogWarning("session ", id.value(), ": ", watched.message());
+    client.pidfd.Reset();
+    ended.push_back(id);
+  }
+  Handle(event::Recovered{accounts});
+  for (const SessionId id : ended) Handle(event::ProcessEnded{.session = id});
+}
 
 absl::Status Broker::Listen() {
   return loop_.Watch(listener_.get(), [this] { Accept(); });
@@ -261,6 +284,16 @@ void Broker::LookAtDevice(absl::Duration delay) {
 }
 
 // ---------------------------------------------------------------- what to do about it
+
+void Broker::Perform(effect::Journal& journal) {
+  const absl::Status kept = journal_.Append(journal.records);
+  if (kept.ok()) {
+    if (std::exchange(journal_fails_, false)) LogInfo("the journal is kept again");
+  } else if (!std::exchange(journal_fails_, true)) {
+    LogError("the journal is not kept: ", kept.message(),
+             "; who is served is served on, and would have to come back to a new broker before it knows of them");
+  }
+}
 
 void Broker::Perform(effect::Admit& admit) {
   Pending& pending = pending_.at(admit.connection);

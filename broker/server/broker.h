@@ -12,7 +12,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "broker/core/accounts.h"
 #include "broker/core/arbiter.h"
+#include "broker/journal/journal.h"
 #include "broker/server/control.h"
 #include "broker/server/event_loop.h"
 #include "broker/server/extent_worker.h"
@@ -39,10 +41,10 @@ class Broker {
     absl::Duration hello_timeout = absl::Seconds(5);
   };
 
-  // Listens on the engine socket and looks at the device. All of the arguments but `options` are not owned and must
-  // outlive this.
+  // Takes over what the journal says is out, looks at the device, and listens on the engine socket. All of the
+  // arguments but `options` are not owned and must outlive this.
   static absl::StatusOr<std::unique_ptr<Broker>> Create(const Options& options, const Policy& policy, Device& device,
-                                                        EventLoop& loop);
+                                                        Journal& journal, EventLoop& loop);
   ~Broker();
 
   BrokerReport Report() const;
@@ -71,9 +73,11 @@ class Broker {
     std::shared_ptr<ControlChannel> control;
   };
 
-  Broker(const Options& options, const Policy& policy, Device& device, EventLoop& loop);
+  Broker(const Options& options, const Policy& policy, Device& device, Journal& journal, EventLoop& loop);
 
   // --- What happens.
+  // What the journal tells, and which of its processes live.
+  void Recover(const Accounts& accounts);
   absl::Status Listen();
   void Accept();
   // Accepts nothing for a while: for want of descriptors or memory, which others may let go of.
@@ -90,6 +94,7 @@ class Broker {
   void Handle(Event event);
 
   // --- What to do about it.
+  void Perform(effect::Journal& journal);
   void Perform(effect::Admit& admit);
   void Perform(effect::Refuse& refuse);
   void Perform(effect::TellError& told);
@@ -110,7 +115,8 @@ class Broker {
   void CloseSocket(Client& client);
 
   const Options options_;
-  EventLoop& loop_;  // Not owned.
+  Journal& journal_;  // Not owned, as the loop.
+  EventLoop& loop_;
   Arbiter arbiter_;
 
   UniqueFd listener_;
@@ -124,6 +130,7 @@ class Broker {
   absl::Time next_look_ = absl::InfiniteFuture();
   EventLoop::TimerId look_timer_ = 0;
   bool device_fails_ = false;
+  bool journal_fails_ = false;
   bool accept_fails_ = false;
 
   ControlService control_;

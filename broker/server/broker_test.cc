@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,13 +27,14 @@ class BrokerTest : public ::testing::Test {
   BrokerTest() {
     char name[] = "/tmp/kvbXXXXXX";
     dir_ = mkdtemp(name);
+    journal_.emplace(*Journal::Open(dir_ + "/journal", {}, 1));
     broker_ = *Broker::Create({.arbiter = {.device_uuid = device_->info().uuid,
                                            .granularity = device_->info().granularity,
                                            .other_tenants = TenantPolicy{}},
                                .engine_socket = dir_ + "/engine.sock",
                                .device_kind = "host",
                                .hello_timeout = absl::Milliseconds(1)},
-                              policy_, *device_, *loop_);
+                              policy_, *device_, *journal_, *loop_);
     thread_ = std::thread([this] { loop_->Run(); });
   }
   ~BrokerTest() override {
@@ -51,6 +53,7 @@ class BrokerTest : public ::testing::Test {
   std::string dir_;
   const std::unique_ptr<HostDevice> device_ = *HostDevice::Open({.capacity = MiB(16)});
   const FirstComePolicy policy_;
+  std::optional<Journal> journal_;
   const std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
   std::unique_ptr<Broker> broker_;
   std::thread thread_;

@@ -12,7 +12,7 @@ namespace kvbroker {
 
 // The broker's folder under the runtime directory, and the lock that makes it the device's only broker there:
 //
-//   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch
+//   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch, journal
 //   <root>/gpu0                 a link to the folder of cuda:0, for people; gpu1 to that of cuda:1, and so on
 //
 // A GPU that is opened by its number takes the link of that number; one that is opened by its UUID takes none. A host
@@ -27,6 +27,7 @@ class RuntimeDir {
 
   const std::string& path() const { return path_; }
   std::string engine_socket() const { return path_ + "/engine.sock"; }
+  std::string journal() const { return path_ + "/journal"; }
   std::string admin_socket() const { return path_ + "/admin/admin.sock"; }
 
   // One more than the epoch of the broker before, kept before it is returned. Starts with 1.

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,18 @@ absl::StatusOr<ProcessIdentity> IdentifyPeer(int socket, int pidfd) {
   }
   KVB_ASSIGN_OR_RETURN(const uint64_t start_time, StartTimeOf(pid));
   return ProcessIdentity{.pid = pid, .start_time = start_time, .uid = credentials.uid, .gid = credentials.gid};
+}
+
+absl::StatusOr<UniqueFd> OpenProcess(const ProcessIdentity& process) {
+  const absl::Status ended = absl::NotFoundError(absl::StrCat("process ", process.pid, " has ended"));
+  if (process.pid <= 0 || process.pid > std::numeric_limits<pid_t>::max()) return ended;
+  UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, static_cast<pid_t>(process.pid), 0)));
+  if (!fd.valid() && errno == ESRCH) return ended;
+  if (!fd.valid()) return ErrnoToStatus(errno, absl::StrCat("pidfd_open ", process.pid));
+  // The descriptor first, then the time: what is read is of the process that the descriptor is of, or of none.
+  const absl::StatusOr<uint64_t> start_time = StartTimeOf(process.pid);
+  if (!start_time.ok() || *start_time != process.start_time) return ended;
+  return fd;
 }
 
 }  // namespace kvbroker

@@ -15,6 +15,9 @@ absl::StatusOr<UniqueFd> OwnPidfd();
 // UNAUTHENTICATED: the descriptor is no pidfd, or another process's; names both pids.
 absl::StatusOr<ProcessIdentity> IdentifyPeer(int socket, int pidfd);
 
+// A pidfd of that process. NOT_FOUND: it has ended, whoever has its pid by now; names it.
+absl::StatusOr<UniqueFd> OpenProcess(const ProcessIdentity& process);
+
 }  // namespace kvbroker
 
 #endif  // KVBROKER_COMMON_IPC_PEER_H_

@@ -51,5 +51,19 @@ TEST_F(PeerTest, RefusesADescriptorThatIsNoPidfd) {
   EXPECT_EQ(IdentifyPeer(near_.get(), file.get()).status().code(), absl::StatusCode::kUnauthenticated);
 }
 
+TEST_F(PeerTest, FindsAProcessAgain) {
+  const absl::StatusOr<ProcessIdentity> self = IdentifyPeer(near_.get(), OwnPidfd()->get());
+  EXPECT_TRUE(OpenProcess(*self).ok());
+}
+
+TEST_F(PeerTest, DoesNotTakeAnotherForAProcessThatEnded) {
+  absl::StatusOr<ProcessIdentity> self = IdentifyPeer(near_.get(), OwnPidfd()->get());
+  --self->start_time;  // its pid is ours now
+  EXPECT_EQ(OpenProcess(*self).status().code(), absl::StatusCode::kNotFound);
+  for (const int64_t pid : {int64_t{0}, int64_t{-1}, int64_t{1} << 40, int64_t{1} << 30}) {
+    EXPECT_EQ(OpenProcess({.pid = pid, .start_time = 1}).status().code(), absl::StatusCode::kNotFound) << pid;
+  }
+}
+
 }  // namespace
 }  // namespace kvbroker

@@ -41,7 +41,7 @@ def _pkg_config(ctx, arguments):
 
 def _system_libraries_impl(ctx):
     # Abseil parts that we use and that gRPC's own list does not name.
-    packages = ["grpc++", "protobuf", "absl_flags", "absl_log_severity", "absl_statusor", "absl_synchronization", "absl_strings", "absl_time", "absl_random_random", "absl_flat_hash_map"]
+    packages = ["grpc++", "protobuf", "zlib", "absl_flags", "absl_log_severity", "absl_statusor", "absl_synchronization", "absl_strings", "absl_time", "absl_random_random", "absl_flat_hash_map"]
     shared = ["-Wl,--as-needed"] + _unique(_pkg_config(ctx, ["--libs"] + packages))
     static = []
     for flag in _unique(_pkg_config(ctx, ["--static", "--libs"] + packages)):

@@ -81,6 +81,9 @@ struct Describer {
   std::string operator()(const event::External& e) const {
     return absl::StrCat("External", Common(e), " bytes=", ToString(e.bytes), " trimmable=", ToString(e.trimmable));
   }
+  std::string operator()(const event::Recovered& e) const {
+    return absl::StrCat("Recovered sessions=", e.accounts.sessions().size(), " leases=", e.accounts.leases().size());
+  }
   std::string operator()(const event::SetTenant& e) const {
     return absl::StrCat("SetTenant tenant=", e.tenant, " limit=", Show(e.policy.limit),
                         " reserved=", ToString(e.policy.reserved), " guarantee=", ToString(e.policy.guarantee),
@@ -92,6 +95,7 @@ struct Describer {
     return "an event" + Common(e);
   }
 
+  std::string operator()(const effect::Journal& e) const { return absl::StrCat("Journal ", e.records.size()); }
   std::string operator()(const effect::Admit& e) const { return "Admit" + Common(e); }
   std::string operator()(const effect::Refuse& e) const { return "Refuse" + Common(e); }
   std::string operator()(const effect::TellArenaOpened& e) const { return "TellArenaOpened" + Common(e); }

@@ -70,6 +70,7 @@ class SimBroker {
   void Died(SimClient& client);
   void Take(const Event& event);
   void NoteLastWord(const Event& event);
+  void Perform(const effect::Journal&) {}
   void Perform(const effect::Admit& admit);
   void Perform(const effect::Refuse& refuse);
   void Perform(const effect::TellArenaOpened& opened);

@@ -1,0 +1,113 @@
+#include "broker/core/accounts.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kvbroker {
+namespace {
+
+record::Session RecordOf(const SessionRecord& session) {
+  return {.id = session.id,
+          .tenant = session.tenant,
+          .instance = session.instance,
+          .process = session.process,
+          .engine = session.engine,
+          .floor = session.floor,
+          .draining = session.state == SessionState::kDraining};
+}
+
+// What was made and never handed over ends with the broker. Of what was let go of, the device may show some as in use
+// still: it stays on the account, as with the broker that lives.
+uint64_t SlotsOut(const Lease& lease) {
+  const Lease::Counts& counts = lease.counts();
+  return counts.sent + counts.active + counts.returned;
+}
+
+record::Lease RecordOf(const Lease& lease) {
+  return {.id = lease.id(),
+          .session = lease.session(),
+          .arena = lease.arena(),
+          .planes = lease.planes(),
+          .slots = lease.slots(),
+          .out = SlotsOut(lease)};
+}
+
+}  // namespace
+
+void Accounts::Apply(const Record& record) {
+  if (const auto* session = std::get_if<record::Session>(&record)) {
+    if (!session->id) return;
+    next_session_ = std::max(next_session_, SessionId(session->id.value() + 1));
+    sessions_[session->id] = *session;
+  } else if (const auto* lease = std::get_if<record::Lease>(&record)) {
+    if (!lease->id) return;
+    next_lease_ = std::max(next_lease_, LeaseId(lease->id.value() + 1));
+    if (lease->out == 0) {
+      leases_.erase(lease->id);
+    } else if (sessions_.count(lease->session) != 0 && lease->arena && !lease->planes.empty()) {
+      leases_[lease->id] = *lease;
+    }
+  } else {
+    const SessionId ended = std::get<record::SessionEnded>(record).id;
+    sessions_.erase(ended);
+    std::erase_if(leases_, [ended](const auto& entry) { return entry.second.session == ended; });
+  }
+}
+
+std::vector<Record> Accounts::Follow(const Ledger& ledger, LeaseId id) {
+  std::vector<Record> records;
+  const auto lease = ledger.leases().find(id);
+  const auto known = leases_.find(id);
+  if (lease == ledger.leases().end()) {
+    if (known == leases_.end()) return records;
+    record::Lease ended = known->second;
+    ended.out = 0;
+    records.push_back(std::move(ended));
+  } else if (SlotsOut(lease->second) != (known == leases_.end() ? 0 : known->second.out)) {
+    records.push_back(RecordOf(lease->second));
+  }
+  for (const Record& record : records) Apply(record);
+  return records;
+}
+
+std::vector<Record> Accounts::Follow(const Ledger& ledger) {
+  std::vector<Record> records;
+  const auto take = [&](Record record) {
+    Apply(record);
+    records.push_back(std::move(record));
+  };
+  for (const auto& [id, session] : ledger.sessions()) {
+    const auto known = sessions_.find(id);
+    const bool drains = session.state == SessionState::kDraining;
+    if (known == sessions_.end() || known->second.draining != drains) take(RecordOf(session));
+  }
+  std::vector<SessionId> ended;
+  for (const auto& [id, session] : sessions_) {
+    if (ledger.FindSession(id) == nullptr) ended.push_back(id);
+  }
+  for (const SessionId id : ended) take(record::SessionEnded{id});
+
+  std::vector<LeaseId> leases;
+  for (const auto& [id, lease] : leases_) {
+    if (ledger.leases().count(id) == 0) leases.push_back(id);
+  }
+  for (const auto& [id, lease] : ledger.leases()) leases.push_back(id);
+  for (const LeaseId id : leases) {
+    for (Record& record : Follow(ledger, id)) records.push_back(std::move(record));
+  }
+  return records;
+}
+
+std::vector<Record> Accounts::Records() const {
+  std::vector<Record> records;
+  for (const auto& [id, session] : sessions_) records.emplace_back(session);
+  for (const auto& [id, lease] : leases_) records.emplace_back(lease);
+  return records;
+}
+
+void Accounts::BeginAt(SessionId session, LeaseId lease) {
+  next_session_ = std::max(next_session_, session);
+  next_lease_ = std::max(next_lease_, lease);
+}
+
+}  // namespace kvbroker
