@@ -12,25 +12,21 @@ record::Session RecordOf(const SessionRecord& session) {
           .instance = session.instance,
           .process = session.process,
           .engine = session.engine,
-          .floor = session.floor,
-          .draining = session.state == SessionState::kDraining};
+          .floor = session.floor};
 }
 
-// What was made and never handed over ends with the broker. Of what was let go of, the device may show some as in use
-// still: it stays on the account, as with the broker that lives.
-uint64_t SlotsOut(const Lease& lease) {
-  const Lease::Counts& counts = lease.counts();
-  return counts.sent + counts.active + counts.returned;
-}
-
+// What was made and never handed over ends with the broker.
 record::Lease RecordOf(const Lease& lease) {
   return {.id = lease.id(),
           .session = lease.session(),
           .arena = lease.arena(),
           .planes = lease.planes(),
           .slots = lease.slots(),
-          .out = SlotsOut(lease)};
+          .held = lease.counts().sent + lease.counts().active,
+          .returned = lease.counts().returned};
 }
+
+bool IsOut(const record::Lease& lease) { return lease.held > 0 || lease.returned > 0; }
 
 }  // namespace
 
@@ -42,7 +38,7 @@ void Accounts::Apply(const Record& record) {
   } else if (const auto* lease = std::get_if<record::Lease>(&record)) {
     if (!lease->id) return;
     next_lease_ = std::max(next_lease_, LeaseId(lease->id.value() + 1));
-    if (lease->out == 0) {
+    if (!IsOut(*lease)) {
       leases_.erase(lease->id);
     } else if (sessions_.count(lease->session) != 0 && lease->arena && !lease->planes.empty()) {
       leases_[lease->id] = *lease;
@@ -61,10 +57,12 @@ std::vector<Record> Accounts::Follow(const Ledger& ledger, LeaseId id) {
   if (lease == ledger.leases().end()) {
     if (known == leases_.end()) return records;
     record::Lease ended = known->second;
-    ended.out = 0;
+    ended.held = ended.returned = 0;
     records.push_back(std::move(ended));
-  } else if (SlotsOut(lease->second) != (known == leases_.end() ? 0 : known->second.out)) {
-    records.push_back(RecordOf(lease->second));
+  } else {
+    record::Lease now = RecordOf(lease->second);
+    const bool changed = known == leases_.end() ? IsOut(now) : now != known->second;
+    if (changed) records.push_back(std::move(now));
   }
   for (const Record& record : records) Apply(record);
   return records;
@@ -77,9 +75,7 @@ std::vector<Record> Accounts::Follow(const Ledger& ledger) {
     records.push_back(std::move(record));
   };
   for (const auto& [id, session] : ledger.sessions()) {
-    const auto known = sessions_.find(id);
-    const bool drains = session.state == SessionState::kDraining;
-    if (known == sessions_.end() || known->second.draining != drains) take(RecordOf(session));
+    if (sessions_.count(id) == 0) take(RecordOf(session));
   }
   std::vector<SessionId> ended;
   for (const auto& [id, session] : sessions_) {

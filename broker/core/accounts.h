@@ -25,19 +25,19 @@ struct Session {
   ProcessIdentity process;
   std::string engine;
   Bytes floor;
-  bool draining = false;  // nobody comes back for it: all it has is on its way back
 
   friend bool operator==(const Session&, const Session&) = default;
 };
 
-// The slots of a lease whose memory may be in its session's process. 0: none any more.
+// The slots of a lease that are out.
 struct Lease {
   LeaseId id;
   SessionId session;
   ArenaId arena;
   std::vector<Bytes> planes;  // extent sizes of one slot
   uint64_t slots = 0;         // the most the arena can map
-  uint64_t out = 0;
+  uint64_t held = 0;          // handed over, and not let go of as far as the client said
+  uint64_t returned = 0;      // let go of, not yet seen as free
 
   friend bool operator==(const Lease&, const Lease&) = default;
 };
@@ -55,7 +55,7 @@ using Record = std::variant<record::Session, record::Lease, record::SessionEnded
 
 // The accounts that records add up to, whatever the order in which sessions come. What makes no sense (a lease of no
 // session, more slots out than there are) is passed over: whoever wrote it was interrupted, or no broker. Invariants:
-// every lease's session is there; every lease has slots out.
+// every lease's session is there; every lease has slots out, held or returned.
 //
 // Plain values, no I/O. Thread-compatible.
 class Accounts {

@@ -181,8 +181,11 @@ void Arbiter::On(const event::Hello& hello) {
 
 absl::Status Arbiter::CheckRecovered(const record::Lease& lease) const {
   KVB_RETURN_IF_ERROR(CheckArena({.id = lease.arena, .planes = lease.planes, .slots = lease.slots}));
-  if (lease.out > lease.slots) {
-    return absl::InvalidArgumentError(absl::StrCat(lease.out, " slots of ", lease.slots));
+  Bytes slot;
+  for (const Bytes plane : lease.planes) slot += plane;
+  if (lease.held > lease.slots || lease.returned > kLargestArena / slot) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(lease.held, " of ", lease.slots, " slots held, and ", lease.returned, " let go of"));
   }
   return absl::OkStatus();
 }
@@ -217,12 +220,14 @@ void Arbiter::On(const event::Recovered& recovered) {
       Warn(absl::StrCat("journal lease=", id.value(), ": ", check.message(), "; passed over"));
       continue;
     }
-    ledger_.RestoreLease(*session, id, account.arena, account.planes, account.slots).Adopt(account.out);
+    Lease& lease = ledger_.RestoreLease(*session, id, account.arena, account.planes, account.slots);
+    lease.Adopt(account.held);
+    lease.AdoptReturned(account.returned);
+    NoteReturned(id, account.returned);
     adopted_ = true;
   }
-  for (auto& [id, session] : ledger_.sessions()) {
+  for (const auto& [id, session] : ledger_.sessions()) {
     Inform(absl::StrCat("session recovered ", Describe(session), " held=", ledger_.ChargedTo(session).in_bytes()));
-    if (recovered.accounts.sessions().at(id).draining) Drain(session, "it had ended before");
   }
 }
 

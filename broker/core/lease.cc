@@ -33,6 +33,8 @@ void Lease::Adopt(uint64_t slots) {
   total_granted_ += slots;
 }
 
+void Lease::AdoptReturned(uint64_t slots) { counts_.returned += slots; }
+
 void Lease::StartMaking(uint64_t slots) { Move(slots, counts_.starved, counts_.making); }
 
 void Lease::MakeFailed(uint64_t slots) {

@@ -54,7 +54,6 @@ journal::v1::Record ToProto(const record::Session& session) {
   proto.set_gid(session.process.gid);
   proto.set_engine(session.engine);
   proto.set_floor_bytes(session.floor.in_bytes());
-  proto.set_draining(session.draining);
   return record;
 }
 
@@ -66,7 +65,8 @@ journal::v1::Record ToProto(const record::Lease& lease) {
   proto.set_arena(lease.arena.value());
   for (const Bytes plane : lease.planes) proto.add_plane_bytes(plane.in_bytes());
   proto.set_slots(lease.slots);
-  proto.set_out(lease.out);
+  proto.set_held(lease.held);
+  proto.set_returned(lease.returned);
   return record;
 }
 
@@ -89,8 +89,7 @@ std::optional<Record> FromProto(const journal::v1::Record& record) {
                                          .uid = proto.uid(),
                                          .gid = proto.gid()},
                              .engine = proto.engine(),
-                             .floor = Bytes(proto.floor_bytes()),
-                             .draining = proto.draining()};
+                             .floor = Bytes(proto.floor_bytes())};
     }
     case journal::v1::Record::kLease: {
       const journal::v1::Lease& proto = record.lease();
@@ -98,7 +97,8 @@ std::optional<Record> FromProto(const journal::v1::Record& record) {
                              .session = SessionId(proto.session()),
                              .arena = ArenaId(proto.arena()),
                              .slots = proto.slots(),
-                             .out = proto.out()};
+                             .held = proto.held(),
+                             .returned = proto.returned()};
       for (const uint64_t bytes : proto.plane_bytes()) lease.planes.push_back(Bytes(bytes));
       return lease;
     }

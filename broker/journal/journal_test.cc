@@ -24,7 +24,7 @@ using ::testing::SizeIs;
 record::Session ASession(uint64_t id) { return {.id = SessionId(id), .tenant = "a", .process = {.pid = 7}}; }
 record::Lease ALease(uint64_t id, uint64_t session, uint64_t out) {
   return {.id = LeaseId(id), .session = SessionId(session), .arena = ArenaId(1), .planes = {MiB(2)}, .slots = 99,
-          .out = out};
+          .held = out};
 }
 
 class JournalTest : public ::testing::Test {
@@ -58,7 +58,7 @@ TEST_F(JournalTest, WhatIsAppendedIsThereForTheNext) {
   }
   const Journal next = Open(2);
   EXPECT_EQ(next.accounts(), accounts);
-  EXPECT_EQ(next.accounts().leases().at(LeaseId(1)).out, 6u);
+  EXPECT_EQ(next.accounts().leases().at(LeaseId(1)).held, 6u);
   EXPECT_EQ(Open(3).accounts(), accounts) << "who comes after one that kept nothing new";
 }
 

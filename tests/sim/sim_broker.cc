@@ -26,12 +26,16 @@ SimBroker::SimBroker(const Options& options, const Policy& policy, Timeline& tim
                      others_at_look_ = sample.others_grew;
                      Step(sample.event);
                    }}),
-      arbiter_(options.arbiter, policy),
+      policy_(policy),
+      arbiter_(std::make_unique<Arbiter>(options.arbiter, policy)),
       world_({.device = device_,
               .timeline = timeline_,
               .rng = rng_,
               .connect = [this](SimClient& client) { return NewConnection(client); },
-              .arrive = [this](const ConnectionPtr&, Event event) { Step(event); },
+              .arrive =
+                  [this](const ConnectionPtr& connection, Event event) {
+                    if (connection->epoch == world_.epoch) Step(event);
+                  },
               .died = [this](SimClient& client) { Died(client); }}) {
   worker_.Look(absl::ZeroDuration());
 }
@@ -52,22 +56,92 @@ void SimBroker::RunFor(absl::Duration duration) {
 ConnectionPtr SimBroker::NewConnection(SimClient& client) {
   const ConnectionId id(connections_.size() + 1);
   auto connection = std::make_shared<Connection>(id, client, timeline_, rng_, options_.slowest_channel);
+  connection->epoch = world_.epoch;
   connections_[id] = connection;
+  if (away_) Hang(connection);
   return connection;
+}
+
+void SimBroker::Hang(const ConnectionPtr& connection) {
+  connection->closed_by_broker = true;
+  connection->frames_down.Send([connection] {
+    connection->client.Arrive(
+        connection, [connection] { connection->client.Closed(); }, [] {});
+  });
 }
 
 void SimBroker::Died(SimClient& client) {
   for (const auto& [session, connection] : sessions_) {
-    if (&connection->client != &client) continue;
-    timeline_.After(rng_.UpTo(absl::Milliseconds(300)),
-                    [this, session = session] { Step(event::ProcessEnded{.session = session}); });
+    if (&connection->client == &client) EndIsSeen(session, rng_.UpTo(absl::Milliseconds(300)));
   }
   if (died_) died_();
+}
+
+// The broker that lives now hears that the session's process has ended.
+void SimBroker::EndIsSeen(SessionId session, absl::Duration delay) {
+  timeline_.After(delay, [this, session, epoch = world_.epoch] {
+    if (epoch == world_.epoch) Step(event::ProcessEnded{.session = session});
+  });
+}
+
+// ---------------------------------------------------------------- the end of a broker, and the next one
+
+void SimBroker::CrashAfter(uint64_t effects, absl::Duration away) {
+  effects_to_crash_ = effects;
+  away_for_ = away;
+}
+
+void SimBroker::Crash() {
+  effects_to_crash_.reset();
+  away_ = true;
+  written_off_before_ += Report().counters.written_off;
+  events_.clear();
+  worker_.Die();
+  for (const auto& [id, connection] : connections_) {
+    if (connection->epoch == world_.epoch && !connection->closed_by_broker) Hang(connection);
+  }
+  if (options_.trace) Trace("---- the broker is killed");
+  timeline_.After(away_for_, [this] { Restart(); });
+}
+
+void SimBroker::Restart() {
+  away_ = false;
+  ++restarts_;
+  ++world_.epoch;
+  if (std::exchange(damages_journal_, false)) {
+    forgot_ = true;
+    journal_.resize(rng_.Below(journal_.size() + 1));
+  }
+  Accounts accounts;
+  for (const Record& record : journal_) accounts.Apply(record);
+  journal_ = accounts.Records();
+  Arbiter::Options options = options_.arbiter;
+  options.set_tenants = set_tenants_;
+  arbiter_ = std::make_unique<Arbiter>(options, policy_);
+  ended_.clear();
+  silent_.clear();
+  leases_.clear();
+  sessions_.clear();
+  for (const auto& [id, session] : accounts.sessions()) {
+    silent_.insert(id);
+    SimClient& client = *clients_.at(static_cast<size_t>(session.process.pid) - 1);
+    auto gone = std::make_shared<Connection>(ConnectionId(), client, timeline_, rng_, options_.slowest_channel);
+    gone->closed_by_broker = true;
+    sessions_[id] = std::move(gone);
+  }
+  for (const auto& [id, lease] : accounts.leases()) leases_[id] = lease.session;
+  Step(event::Recovered{accounts});
+  for (const auto& [id, session] : accounts.sessions()) {
+    if (!ClientOf(id).alive()) Step(event::ProcessEnded{.session = id});
+  }
+  worker_.Look(absl::ZeroDuration());
 }
 
 // ---------------------------------------------------------------- steps
 
 void SimBroker::Step(const Event& event) {
+  if (away_) return;
+  if (const auto* set = std::get_if<event::SetTenant>(&event)) set_tenants_[set->tenant] = set->policy;
   events_.push_back(event);
   if (std::exchange(stepping_, true)) return;
   while (!events_.empty() && !failure_.has_value()) {
@@ -81,7 +155,7 @@ void SimBroker::Step(const Event& event) {
 void SimBroker::Take(const Event& event) {
   ++steps_;
   NoteLastWord(event);
-  const std::vector<Effect> effects = arbiter_.Step(event, timeline_.now());
+  const std::vector<Effect> effects = arbiter_->Step(event, timeline_.now());
   // A look that changes nothing is not worth a line.
   if (options_.trace && !(std::holds_alternative<event::DeviceSample>(event) && effects.empty())) {
     Trace(absl::StrCat(absl::FormatTime("%H:%M:%E6S ", timeline_.now(), absl::UTCTimeZone()), Describe(event)));
@@ -90,6 +164,7 @@ void SimBroker::Take(const Event& event) {
     if (options_.trace) Trace("    " + Describe(effect));
     CheckEffect(effect);
     std::visit([this](const auto& e) { Perform(e); }, effect);
+    if (effects_to_crash_.has_value() && (*effects_to_crash_)-- == 0) return Crash();
   }
   CheckMemory(effects);
   if (watch_) watch_(event, effects);
@@ -107,8 +182,12 @@ void SimBroker::NoteLastWord(const Event& event) {
       event);
 }
 
+void SimBroker::Perform(const effect::Journal& journal) {
+  journal_.insert(journal_.end(), journal.records.begin(), journal.records.end());
+}
+
 void SimBroker::Perform(const effect::Admit& admit) {
-  const ConnectionPtr& connection = connections_.at(admit.connection);
+  const ConnectionPtr connection = connections_.at(admit.connection);
   SimClient& client = connection->client;
   connection->session = admit.session;
   sessions_[admit.session] = connection;
@@ -118,10 +197,7 @@ void SimBroker::Perform(const effect::Admit& admit) {
       for (const SimDevice::Slot slot : arena.mapped) device_.Adopt(slot);
     }
   }
-  if (!client.alive()) {
-    timeline_.After(rng_.UpTo(absl::Milliseconds(300)),
-                    [this, session = admit.session] { Step(event::ProcessEnded{.session = session}); });
-  }
+  if (!client.alive()) EndIsSeen(admit.session, rng_.UpTo(absl::Milliseconds(300)));
   connection->frames_down.Send([connection, admit] {
     connection->welcomed = true;
     connection->client.Arrive(
@@ -259,7 +335,7 @@ void SimBroker::CheckEffect(const Effect& effect) {
 }
 
 void SimBroker::CheckMemory(const std::vector<Effect>& effects) {
-  const absl::Status invariants = arbiter_.CheckInvariants();
+  const absl::Status invariants = arbiter_->CheckInvariants();
   if (!invariants.ok()) Fail(std::string(invariants.message()));
   const bool making = std::any_of(effects.begin(), effects.end(), [](const Effect& effect) {
     return std::holds_alternative<effect::MakeExtents>(effect);

@@ -48,29 +48,45 @@ class SimBroker {
   void OnDeath(std::function<void()> died) { died_ = std::move(died); }
 
   void Step(const Event& event);
+  // Kills the broker when it has carried out so many effects more, and starts the next one with what the journal has
+  // `away` later.
+  void CrashAfter(uint64_t effects, absl::Duration away);
+  // As above, but of the journal only the records before a point that is chosen at random are left.
+  void DamageJournalAtNextCrash() { damages_journal_ = true; }
   void RunFor(absl::Duration duration);
   void Fail(std::string what);
   void Trace(std::string line);
 
   SimClient::World& world() { return world_; }
-  Arbiter& arbiter() { return arbiter_; }
+  Arbiter& arbiter() { return *arbiter_; }
   SimDevice& device() { return device_; }
   SimWorker& worker() { return worker_; }
   const std::vector<std::unique_ptr<SimClient>>& clients() const { return clients_; }
   const SimClient& ClientOf(SessionId session) const { return sessions_.at(session)->client; }
-  BrokerReport Report() const { return arbiter_.Report(timeline_.now()); }
+  BrokerReport Report() const { return arbiter_->Report(timeline_.now()); }
   uint64_t steps() const { return steps_; }
   const std::optional<std::string>& failure() const { return failure_; }
   const std::deque<std::string>& last() const { return last_; }
+  // Starts of a broker after its first.
+  uint64_t restarts() const { return restarts_; }
+  bool is_away() const { return away_; }
+  // A journal was damaged: what was out then and is nobody's by now is on no account.
+  bool forgot() const { return forgot_; }
+  // Taken for others' memory, by all brokers in sum.
+  Bytes written_off() const { return written_off_before_ + Report().counters.written_off; }
   // By how much what is not the broker's had grown at the newest look that arrived.
   Bytes others_at_look() const { return others_at_look_; }
 
  private:
   ConnectionPtr NewConnection(SimClient& client);
+  void Hang(const ConnectionPtr& connection);
+  void Crash();
+  void Restart();
+  void EndIsSeen(SessionId session, absl::Duration delay);
   void Died(SimClient& client);
   void Take(const Event& event);
   void NoteLastWord(const Event& event);
-  void Perform(const effect::Journal&) {}
+  void Perform(const effect::Journal& journal);
   void Perform(const effect::Admit& admit);
   void Perform(const effect::Refuse& refuse);
   void Perform(const effect::TellArenaOpened& opened);
@@ -101,7 +117,17 @@ class SimBroker {
   Rng& rng_;
   SimDevice device_;
   SimWorker worker_;
-  Arbiter arbiter_;
+  const Policy& policy_;
+  std::unique_ptr<Arbiter> arbiter_;
+  std::vector<Record> journal_;  // of the broker that lives; what it began with, and what it wrote
+  std::map<std::string, TenantPolicy> set_tenants_;
+  std::optional<uint64_t> effects_to_crash_;
+  absl::Duration away_for_;
+  bool away_ = false;
+  bool damages_journal_ = false;
+  bool forgot_ = false;
+  uint64_t restarts_ = 0;
+  Bytes written_off_before_;
   SimClient::World world_;
   Watch watch_;
   std::function<void()> died_;

@@ -125,7 +125,7 @@ event::Hello SimClient::Greeting() {
   event::Hello hello = {.process = {.pid = pid_, .start_time = 1},
                         .tenant = tenant_,
                         .engine = "sim",
-                        .resumes = before_,
+                        .resumes = before_epoch_ == world_.epoch ? before_ : SessionId(),
                         .floor = traits_.floor};
   for (auto& [id, arena] : arenas_) hello.held.push_back({arena.description, arena.mapped.size()});
   return hello;
@@ -387,6 +387,7 @@ void SimClient::Arrive(const ConnectionPtr& connection, Timeline::Task task, Tim
 void SimClient::Welcome(const effect::Admit& admit) {
   session_ = admit.session;
   before_ = admit.session;
+  before_epoch_ = connection_->epoch;
   auto lease = admit.leases.begin();
   for (auto& [id, arena] : arenas_) {
     const uint64_t held = arena.mapped.size();

@@ -33,6 +33,7 @@ struct Connection {
   SimClient& client;
   Channel frames_up, frames_down, messages_up, messages_down;
   // The broker's end.
+  uint64_t epoch = 0;
   SessionId session;
   bool closed_by_broker = false;
   // The control channel is opened after Welcome: what was said before waits there.
@@ -79,6 +80,7 @@ class SimClient {
     std::function<ConnectionPtr(SimClient&)> connect;
     std::function<void(const ConnectionPtr&, Event)> arrive;  // at the broker
     std::function<void(SimClient&)> died;
+    uint64_t epoch = 1;         // of the broker that is there, or was last
     bool tells_external = false;  // liars say what they hold outside their arenas, too
   };
   // What is in its slots: so many cannot be had, so many are of running requests, the rest is all of one kind.
@@ -208,7 +210,8 @@ class SimClient {
   bool calm_ = false;
   ConnectionPtr connection_;
   std::optional<SessionId> session_;
-  SessionId before_;  // the newest session it had
+  SessionId before_;  // the newest session it had, and of which epoch
+  uint64_t before_epoch_ = 0;
   std::map<ArenaId, Arena> arenas_;
   uint64_t next_arena_ = 1;
   uint64_t revision_ = 0;

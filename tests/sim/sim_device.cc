@@ -39,6 +39,14 @@ void SimDevice::Adopt(Slot slot) {
   others_shrank_ += memory.bytes;
 }
 
+void SimDevice::Disown(Slot slot) {
+  Memory& memory = slots_.at(slot);
+  if (!memory.issued) return;
+  memory.issued = false;
+  issued_ -= memory.bytes;
+  others_grew_ += memory.bytes;
+}
+
 void SimDevice::UseFromOutside(Bytes bytes) {
   const Bytes target = std::min(bytes, outside_ + free());
   if (target > outside_) {

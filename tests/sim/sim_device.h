@@ -34,6 +34,9 @@ class SimDevice {
   // The broker has taken over a slot that an earlier one issued.
   void Adopt(Slot slot);
 
+  // The broker that issued a slot, and has handed it to nobody, is dead: it is nobody's until it is free.
+  void Disown(Slot slot);
+
   // Programs that know nothing of the broker use so much from now on, or what there is.
   void UseFromOutside(Bytes bytes);
   // A process allocates beside the broker; it gets what there is. It gives it back itself.

@@ -22,8 +22,8 @@ void SimWorker::Look(absl::Duration delay) {
   const absl::Time when = timeline_.now() + delay;
   if (when >= next_look_) return;
   next_look_ = when;
-  timeline_.After(delay, [this, when] {
-    if (next_look_ != when) return;
+  timeline_.After(delay, [this, when, life = life_] {
+    if (next_look_ != when || life != life_) return;
     next_look_ = absl::InfiniteFuture();
     if (!std::exchange(look_queued_, true)) Enqueue(LookJob{});
   });
@@ -61,13 +61,36 @@ bool SimWorker::Discard(LeaseId lease, uint64_t slots) {
   return true;
 }
 
+void SimWorker::Die() {
+  ++life_;
+  for (const Job& job : jobs_) {
+    if (const auto* let_go = std::get_if<LetGoJob>(&job)) Do(*let_go);
+  }
+  for (const auto& [lease, slots] : made_) LetGoOfOwn(slots);
+  for (const auto& [batch, slots] : batches_) Do(LetGoJob{slots});
+  jobs_.clear();
+  made_.clear();
+  batches_.clear();
+  working_ = look_queued_ = false;
+  next_look_ = absl::InfiniteFuture();
+  unmade_ = Bytes();
+}
+
+void SimWorker::LetGoOfOwn(const std::vector<SimDevice::Slot>& slots) {
+  for (const SimDevice::Slot slot : slots) {
+    device_.Disown(slot);
+    device_.LetGo(slot);
+  }
+}
+
 void SimWorker::Enqueue(Job job) {
   jobs_.push_back(std::move(job));
   if (!std::exchange(working_, true)) Work();
 }
 
 void SimWorker::Work() {
-  timeline_.After(rng_.UpTo(slowest_), [this] {
+  timeline_.After(rng_.UpTo(slowest_), [this, life = life_] {
+    if (life != life_) return;
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
     std::visit([this](const auto& j) { Do(j); }, job);
@@ -88,7 +111,8 @@ void SimWorker::Do(MakeJob job) {
   job.slots -= made.size();
   unmade_ -= job.slot * made.size();
   if (!made.empty()) {
-    to_broker_.Send([this, lease = job.lease, made] {
+    to_broker_.Send([this, lease = job.lease, made, life = life_] {
+      if (life != life_) return LetGoOfOwn(made);
       std::vector<SimDevice::Slot>& all = made_[lease];
       all.insert(all.end(), made.begin(), made.end());
       results_.event(event::Made{.lease = lease, .slots = made.size()});
@@ -96,7 +120,8 @@ void SimWorker::Do(MakeJob job) {
   }
   if (failed) {
     unmade_ -= job.slot * job.slots;
-    to_broker_.Send([this, job] {
+    to_broker_.Send([this, job, life = life_] {
+      if (life != life_) return;
       results_.event(
           event::MakeFailed{.lease = job.lease, .slots = job.slots, .error = absl::ResourceExhaustedError("full")});
     });
@@ -109,7 +134,8 @@ void SimWorker::Do(const LookJob&) {
   look_queued_ = false;
   const Sample sample = {.event = {.total = device_.total(), .free = device_.free()},
                          .others_grew = device_.others_grew()};
-  to_broker_.Send([this, sample] {
+  to_broker_.Send([this, sample, life = life_] {
+    if (life != life_) return;
     Look(look_interval_);
     results_.sample(sample);
   });

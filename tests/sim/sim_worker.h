@@ -43,6 +43,10 @@ class SimWorker {
   // False: so many are not made.
   bool Discard(LeaseId lease, uint64_t slots);
 
+  // Its process is killed: what it made and was taken by nobody goes, and nothing of it is heard any more. From now on
+  // it is the next broker's.
+  void Die();
+
   // What it was asked to make and has not.
   Bytes unmade() const { return unmade_; }
   // It has nothing of its own: neither made slots nor batches.
@@ -60,6 +64,7 @@ class SimWorker {
   };
   using Job = std::variant<MakeJob, LookJob, LetGoJob>;
 
+  void LetGoOfOwn(const std::vector<SimDevice::Slot>& slots);
   void Enqueue(Job job);
   void Work();
   void Do(MakeJob job);
@@ -72,6 +77,7 @@ class SimWorker {
   const absl::Duration slowest_;
   const Results results_;
   Channel to_broker_;
+  uint64_t life_ = 1;  // what an earlier one asked for is nobody's
   std::deque<Job> jobs_;
   bool working_ = false;
   bool look_queued_ = false;

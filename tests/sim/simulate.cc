@@ -35,6 +35,7 @@ struct Flags {
   uint64_t all = 0;
   uint64_t modest = 1;
   uint64_t must_rest = 1;
+  uint64_t crashes = 0;
   uint64_t pins = 1;
   uint64_t guarantee = 0;  // 1: honest borrowers, 2: dishonest ones
 };
@@ -57,6 +58,7 @@ bool Parse(int argc, char** argv, Flags& flags) {
                            : name == "--pins"      ? &flags.pins
                            : name == "--modest"    ? &flags.modest
                            : name == "--must_rest" ? &flags.must_rest
+                           : name == "--crashes"   ? &flags.crashes
                            : name == "--all"       ? &flags.all
                            : name == "--oracle"    ? &flags.oracle
                                                    : nullptr;
@@ -99,7 +101,7 @@ int main(int argc, char** argv) {
     std::fprintf(
         stderr,
         "usage: simulate [--seed N] [--schedules N] [--steps N] [--all 1] [--oracle 1] [--guarantee 1|2] [--pins 0] "
-        "[--modest 0] [--must_rest 0]\n");
+        "[--modest 0] [--must_rest 0] [--crashes 1]\n");
     return 2;
   }
   if (flags.guarantee != 0) return RunGuarantees(flags);
@@ -112,6 +114,7 @@ int main(int argc, char** argv) {
                                    .steps = flags.steps,
                                    .oracle = flags.oracle != 0,
                                    .modest = flags.modest != 0,
+                                   .crashes = flags.crashes != 0,
                                    .must_rest = flags.must_rest != 0};
     const Simulation::Result result = Simulation(options).Run();
     steps += result.steps;

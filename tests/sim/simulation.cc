@@ -116,6 +116,7 @@ Simulation::Result Simulation::Run() {
   for (uint64_t i = 0; i < scenario_.clients; ++i) Spawn(/*at_start=*/true);
   if (scenario_.outsiders) ActFromOutside();
   if (scenario_.operators) ActAsOperator();
+  if (options_.crashes) ActAsFate();
   while (broker_.steps() < options_.steps && !broker_.failure().has_value() && timeline_.Next()) {
   }
 
@@ -145,6 +146,7 @@ Simulation::Result Simulation::Run() {
           .plans = policy_.plans(),
           .failure = broker_.failure(),
           .rooms_at_once = rooms_at_once_,
+          .restarts = broker_.restarts(),
           .last = broker_.last()};
 }
 
@@ -195,6 +197,16 @@ void Simulation::ActAsOperator() {
   });
 }
 
+void Simulation::ActAsFate() {
+  timeline_.After(rng_.UpTo(absl::Seconds(2)), [this] {
+    if (calm_) return;
+    ActAsFate();
+    if (broker_.is_away()) return;
+    if (rng_.Chance(options_.seed % 4 == 0 ? 50 : 0)) broker_.DamageJournalAtNextCrash();
+    broker_.CrashAfter(rng_.Below(40), rng_.UpTo(absl::Milliseconds(500)));
+  });
+}
+
 // ---------------------------------------------------------------- what must hold
 
 void Simulation::CheckStep(const Event& event, const std::vector<Effect>& effects) {
@@ -212,10 +224,17 @@ void Simulation::CheckStep(const Event& event, const std::vector<Effect>& effect
   if (effects.empty() && plans_seen_ == policy_.plans()) return;
   const BrokerReport report = broker_.Report();
 
+  if (std::holds_alternative<event::Recovered>(event)) {
+    // What the new broker has not looked at yet is lacking, and of rooms it knows nothing.
+    deficit_ = broker_.device().total();
+    ready_rooms_.clear();
+    strays_ = true;
+  }
   // I2, over all: what the broker issued is charged until it is free. Where others shrink while bytes are on their way
   // back, the device's sums cannot tell the two apart: by so much, and no more, may too much be credited. What a liar
   // or a dead process's child keeps is written off, and all the same not lent again (I1).
-  if (report.charged + broker_.device().others_shrank() + report.counters.written_off < broker_.device().issued()) {
+  if (!broker_.forgot() &&
+      report.charged + broker_.device().others_shrank() + broker_.written_off() < broker_.device().issued()) {
     broker_.Fail(absl::StrCat("charged ", ToString(report.charged), " and out ", ToString(broker_.device().issued())));
   }
   CheckGranted(report, effects);
@@ -340,6 +359,7 @@ void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
   if (std::holds_alternative<event::SetTenant>(event) || !report.rooms.empty()) return;
   if (std::holds_alternative<event::Hello>(event)) return;  // what it brought along was lent by an earlier broker
   if (std::holds_alternative<event::DeviceSample>(event) && was_on_its_way) return;
+  if (std::holds_alternative<event::Recovered>(event)) deficit_ = before;
   if (deficit_ > before + grown) {
     broker_.Fail(absl::StrCat("of what is reserved ", ToString(deficit_), " are lacking, before ", ToString(before)));
   }

@@ -28,6 +28,7 @@ class Simulation {
     bool trace = false;    // keeps the last events and effects as text
     bool oracle = false;   // compares every plan's shares with the oracle
     bool modest = true;    // some clients want no more than their targets allow, as our own client does
+    bool crashes = false;  // the broker is killed now and then, between any two effects
     // Where all is calm nothing moves but for turns, and nobody lacks what it is entitled to.
     bool must_rest = true;
   };
@@ -36,6 +37,7 @@ class Simulation {
     uint64_t plans = 0;
     std::optional<std::string> failure;
     uint64_t rooms_at_once = 0;    // ready, at the most
+    uint64_t restarts = 0;
     std::deque<std::string> last;  // where traced
   };
 
@@ -61,6 +63,7 @@ class Simulation {
   void Spawn(bool at_start);
   void ActFromOutside();
   void ActAsOperator();
+  void ActAsFate();
 
   // --- What must hold.
   void CheckStep(const Event& event, const std::vector<Effect>& effects);
