@@ -406,6 +406,7 @@ void Arbiter::Tell(SessionRecord& session, const PolicyPlan::Target& target, con
 }
 
 void Arbiter::ForgetImpossibleWants(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  if (!device_.sampled()) return;  // how much there is is not known yet
   const Bytes device = MinusOrZero(device_.total(), device_.options().headroom);
   const Bytes whole = std::min(device, device_.options().cap.value_or(device));
   for (size_t i = 0; i < plan.verdicts.size(); ++i) {

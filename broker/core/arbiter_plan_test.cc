@@ -285,6 +285,18 @@ TEST_F(ArbiterPlanTest, AWantThatOnlyProgramsOutsideKeepAwayWaits) {
   EXPECT_THAT(std::string(errors[0].status.message()), HasSubstr("the broker has 100 MiB at the most"));
 }
 
+TEST_F(ArbiterPlanTest, NoWantIsImpossibleBeforeTheDeviceWasLookedAt) {
+  policy_.impossible = true;
+  Arbiter arbiter(options_, policy_);
+  const SessionId session = All<effect::Admit>(arbiter.Step(Greeting("a", 1), now_))[0].session;
+  arbiter.Step(event::ArenaOpen{.session = session, .arena = {.id = kArena, .planes = {MiB(2)}, .slots = 1000}}, now_);
+  const event::Want want = {.session = session, .arena = kArena, .revision = 1, .slots = 5, .min_useful = 5};
+  EXPECT_FALSE(Has<effect::TellError>(arbiter.Step(want, now_)));
+  policy_.impossible = false;
+  const auto look = arbiter.Step(event::DeviceSample{.total = MiB(100), .free = MiB(100)}, now_);
+  EXPECT_TRUE(Has<effect::TellGrant>(look));
+}
+
 TEST_F(ArbiterPlanTest, AGuaranteeThatComesLateIsCountedAndNamesWhoHoldsItUp) {
   Activate(session_, lease_, 10);
   Step(

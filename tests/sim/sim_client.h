@@ -145,6 +145,8 @@ class SimClient {
   virtual bool honest() const { return true; }
   bool alive() const { return alive_; }
   bool connected() const { return session_.has_value() && connection_ != nullptr; }
+  // With the broker that is there now.
+  bool is_served() const { return connected() && connection_->epoch == world_.epoch; }
   int64_t pid() const { return pid_; }
   const std::string& tenant() const { return tenant_; }
   const Traits& traits() const { return traits_; }

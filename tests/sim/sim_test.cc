@@ -26,6 +26,7 @@ void ExpectAllHold(const Simulation::Options& like, uint64_t schedules) {
   uint64_t steps = 0;
   uint64_t plans = 0;
   uint64_t rooms_at_once = 0;
+  uint64_t restarts = 0;
   for (uint64_t seed = 1; seed <= schedules; ++seed) {
     Simulation::Options options = like;
     options.seed = seed;
@@ -34,18 +35,25 @@ void ExpectAllHold(const Simulation::Options& like, uint64_t schedules) {
     steps += result.steps;
     plans += result.plans;
     rooms_at_once = std::max(rooms_at_once, result.rooms_at_once);
+    restarts += result.restarts;
     ASSERT_FALSE(result.failure.has_value()) << Explain(options);
   }
   std::printf("%s\n", absl::StrCat(schedules, " schedules, ", steps, " steps, ", plans, " plans, ", rooms_at_once,
-                                   " rooms ready at once")
+                                   " rooms ready at once, ", restarts, " brokers killed")
                           .c_str());
   EXPECT_GE(rooms_at_once, 3u);
+  EXPECT_GE(restarts, like.crashes ? schedules : 0);
 }
 
 TEST(SimulationTest, WhatMustHoldHoldsInEverySchedule) { ExpectAllHold({.must_rest = false}, kSchedules); }
 
 // Of clients that say what they could use whatever their targets, as they should.
 TEST(SimulationTest, AllComesToRestAndNobodyLacksWhatItIsEntitledTo) { ExpectAllHold({.modest = false}, kSchedules); }
+
+// The broker is killed between any two of its effects, and its journal is cut short now and then.
+TEST(SimulationTest, WhatMustHoldHoldsThoughBrokersAreKilled) {
+  ExpectAllHold({.crashes = true, .must_rest = false}, kSchedules);
+}
 
 TEST(SimulationTest, TheSameSeedGivesTheSameSchedule) {
   const Simulation::Result first = Simulation({.seed = 5, .trace = true}).Run();

@@ -67,9 +67,11 @@ void SimWorker::Die() {
     if (const auto* let_go = std::get_if<LetGoJob>(&job)) Do(*let_go);
   }
   for (const auto& [lease, slots] : made_) LetGoOfOwn(slots);
+  for (const std::vector<SimDevice::Slot>& slots : arriving_) LetGoOfOwn(slots);
   for (const auto& [batch, slots] : batches_) Do(LetGoJob{slots});
   jobs_.clear();
   made_.clear();
+  arriving_.clear();
   batches_.clear();
   working_ = look_queued_ = false;
   next_look_ = absl::InfiniteFuture();
@@ -111,8 +113,10 @@ void SimWorker::Do(MakeJob job) {
   job.slots -= made.size();
   unmade_ -= job.slot * made.size();
   if (!made.empty()) {
+    arriving_.push_back(made);
     to_broker_.Send([this, lease = job.lease, made, life = life_] {
-      if (life != life_) return LetGoOfOwn(made);
+      if (life != life_) return;
+      arriving_.pop_front();
       std::vector<SimDevice::Slot>& all = made_[lease];
       all.insert(all.end(), made.begin(), made.end());
       results_.event(event::Made{.lease = lease, .slots = made.size()});

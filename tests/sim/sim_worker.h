@@ -84,6 +84,7 @@ class SimWorker {
   absl::Duration look_interval_ = absl::Milliseconds(100);
   absl::Time next_look_ = absl::InfiniteFuture();
   Bytes unmade_;
+  std::deque<std::vector<SimDevice::Slot>> arriving_;  // made, and the broker does not know yet
   std::map<LeaseId, std::vector<SimDevice::Slot>> made_;
   std::map<std::pair<LeaseId, BatchId>, std::vector<SimDevice::Slot>> batches_;
 };

@@ -225,8 +225,8 @@ void Simulation::CheckStep(const Event& event, const std::vector<Effect>& effect
   const BrokerReport report = broker_.Report();
 
   if (std::holds_alternative<event::Recovered>(event)) {
-    // What the new broker has not looked at yet is lacking, and of rooms it knows nothing.
-    deficit_ = broker_.device().total();
+    // Of rooms the new broker knows nothing.
+    looked_ = false;
     ready_rooms_.clear();
     strays_ = true;
   }
@@ -265,7 +265,7 @@ void Simulation::CheckGranted(const BrokerReport& report, const std::vector<Effe
 
 void Simulation::CheckHoldings(const BrokerReport& report) {
   for (const std::unique_ptr<SimClient>& client : broker_.clients()) {
-    if (!client->honest() || !client->alive() || !client->connected()) continue;
+    if (!client->honest() || !client->alive() || !client->is_served()) continue;
     const BrokerReport::Session* row = RowOf(report, client->session());
     if (row == nullptr || row->state != SessionState::kActive) continue;
     if (row->active + row->in_flight < client->mapped()) {
@@ -359,7 +359,8 @@ void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
   if (std::holds_alternative<event::SetTenant>(event) || !report.rooms.empty()) return;
   if (std::holds_alternative<event::Hello>(event)) return;  // what it brought along was lent by an earlier broker
   if (std::holds_alternative<event::DeviceSample>(event) && was_on_its_way) return;
-  if (std::holds_alternative<event::Recovered>(event)) deficit_ = before;
+  // What the new broker has not looked at is lacking.
+  if (!std::exchange(looked_, looked_ || std::holds_alternative<event::DeviceSample>(event))) return;
   if (deficit_ > before + grown) {
     broker_.Fail(absl::StrCat("of what is reserved ", ToString(deficit_), " are lacking, before ", ToString(before)));
   }

@@ -90,6 +90,7 @@ class Simulation {
   uint64_t plans_seen_ = 0;
   Bytes deficit_;      // of the reserves, after the newest plan
   Bytes others_grew_;  // at the look before
+  bool looked_ = true;
   Bytes returned_;     // after the step before
   absl::Time last_change_;
   uint64_t moved_slots_ = 0;
