@@ -188,12 +188,15 @@ absl::Status Serve(const BrokerConfig& config) {
   RaiseDescriptorLimit();
   umask(0022);
 
+  const std::string runtime_dir = config.runtime_dir.value_or("/run/kvbroker");
   KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Device> device,
                        OpenDevice(config.device.value_or("auto"),
-                                  {.role = DeviceRole::kOwner, .host_memory = config.host_memory.value_or(GiB(2))}));
+                                  {.role = DeviceRole::kOwner,
+                                   .host_memory = config.host_memory.value_or(GiB(2)),
+                                   // Another runtime directory's broker is another owner of another device.
+                                   .host_owner = std::filesystem::absolute(runtime_dir).lexically_normal()}));
   KVB_ASSIGN_OR_RETURN(const DeviceMemory memory, device->Memory());
-  KVB_ASSIGN_OR_RETURN(const RuntimeDir dir,
-                       RuntimeDir::Open(config.runtime_dir.value_or("/run/kvbroker"), device->info().uuid));
+  KVB_ASSIGN_OR_RETURN(const RuntimeDir dir, RuntimeDir::Open(runtime_dir, device->info().uuid));
   KVB_ASSIGN_OR_RETURN(const uint64_t epoch, dir.NextEpoch());
   KVB_ASSIGN_OR_RETURN(const std::string boot, BootId());
   KVB_ASSIGN_OR_RETURN(Journal journal,
@@ -224,7 +227,8 @@ absl::Status Serve(const BrokerConfig& config) {
   const FairPolicy policy;
   KVB_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
   {
-    KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker, Broker::Create(options, policy, *device, journal, *loop));
+    KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker,
+                         Broker::Create(options, policy, *device, journal, *loop));
     KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminService> admin,
                          AdminService::Start(dir.admin_socket(), *broker, *loop, device->info(), store));
     KVB_RETURN_IF_ERROR(dir.AdmitToAdmin(kOperators));

@@ -165,7 +165,7 @@ void Arbiter::On(const event::Hello& hello) {
     Lease& lease = ledger_.AddLease(session, held.arena.id, held.arena.planes, held.arena.slots);
     lease.Adopt(held.slots);
     adopted_ = adopted_ || held.slots > 0;
-    admit.leases.push_back(lease.id());
+    admit.arenas.push_back({.id = held.arena.id, .lease = lease.id()});
   }
   Emit(std::move(admit));
   device_.Adopted(MinusOrZero(ledger_.BooksOf(session).present, in_doubt));

@@ -83,7 +83,7 @@ TEST_F(AdoptionTest, WhatAClientBringsAlongIsItsOwnAtOnce) {
   const auto admitted = All<effect::Admit>(Step(ComesBack({Held(1, 4), Held(2, 6)})));
 
   ASSERT_EQ(admitted.size(), 1u);
-  EXPECT_EQ(admitted[0].leases.size(), 2u);
+  EXPECT_EQ(admitted[0].arenas.size(), 2u);
   EXPECT_EQ(Row(admitted[0].session).active, MiB(20));
   EXPECT_EQ(arbiter_.Report(now_).used_by_others, Bytes());
 }
@@ -201,7 +201,7 @@ TEST_F(AdoptionTest, AClaimOfReturnAfterAdoptionWaitsForTheDevice) {
   free_ -= MiB(20);
   Look();
   const auto admitted = All<effect::Admit>(Step(ComesBack({Held(1, 10)})));
-  Step(event::Released{.session = admitted[0].session, .lease = admitted[0].leases[0], .total = 10});
+  Step(event::Released{.session = admitted[0].session, .lease = admitted[0].arenas[0].lease, .total = 10});
   Look();
   EXPECT_EQ(Charged(), MiB(20));
 }

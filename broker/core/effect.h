@@ -31,7 +31,11 @@ struct Admit {
   SessionId session;
   Bytes capacity;
   std::optional<Bytes> limit;
-  std::vector<LeaseId> leases;  // of the arenas that the client brought along, in its order
+  struct Arena {
+    ArenaId id;
+    LeaseId lease;
+  };
+  std::vector<Arena> arenas;  // that the client brought along, in its order: they are open
 };
 
 // Answers a connection with Rejected and closes it.
@@ -152,10 +156,10 @@ struct Note {
 }  // namespace effect
 
 using Effect =
-    std::variant<effect::Journal, effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant, effect::TellRevoke,
-                 effect::TellTarget, effect::TellPolicy, effect::TellTrim, effect::TellRoomReady, effect::TellError,
-                 effect::Disconnect, effect::EndProcess, effect::EndSession, effect::MakeExtents, effect::HandOver,
-                 effect::DropBatch, effect::DiscardMade, effect::SampleDevice, effect::Note>;
+    std::variant<effect::Journal, effect::Admit, effect::Refuse, effect::TellArenaOpened, effect::TellGrant,
+                 effect::TellRevoke, effect::TellTarget, effect::TellPolicy, effect::TellTrim, effect::TellRoomReady,
+                 effect::TellError, effect::Disconnect, effect::EndProcess, effect::EndSession, effect::MakeExtents,
+                 effect::HandOver, effect::DropBatch, effect::DiscardMade, effect::SampleDevice, effect::Note>;
 
 }  // namespace kvbroker
 

@@ -204,7 +204,7 @@ void Broker::FirstPacket(ConnectionId connection) {
     }
     KVB_ASSIGN_OR_RETURN(const ProcessIdentity process,
                          IdentifyPeer(pending.socket.get(), (*packet)->fds.front().get()));
-    return ToHello(connection, process, frame);
+    return ToHello(connection, process, options_.epoch, frame);
   }();
   if (!hello.ok()) {
     Reject(pending.socket.get(), hello.status());
@@ -322,6 +322,7 @@ void Broker::Perform(effect::Admit& admit) {
   v1::Welcome& welcome = *frame.mutable_welcome();
   welcome.set_version(1);
   welcome.add_features("external");
+  welcome.add_features("resume");
   welcome.set_session_id(session.value());
   welcome.set_epoch(options_.epoch);
   welcome.set_granularity(options_.arbiter.granularity.in_bytes());
@@ -335,7 +336,11 @@ void Broker::Perform(effect::Admit& admit) {
   if (watched.ok()) watched = loop_.Watch(client.pidfd.get(), [this, session] { ProcessEnded(session); });
   if (!sent.ok() || !watched.ok()) {
     LogWarning("welcome failed session=", session.value(), ": ", (sent.ok() ? watched : sent).message());
-    ConnectionLost(session);
+    return ConnectionLost(session);
+  }
+  for (const effect::Admit::Arena& arena : admit.arenas) {
+    client.control->Send(
+        ToMessage(effect::TellArenaOpened{.session = session, .arena = arena.id, .lease = arena.lease}));
   }
 }
 

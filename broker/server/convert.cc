@@ -144,7 +144,7 @@ absl::StatusOr<Event> ToEvent(SessionId session, const v1::ClientFrame& frame) {
   return absl::InvalidArgumentError("an empty frame, or one that this broker does not know");
 }
 
-absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdentity& process,
+absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdentity& process, uint64_t epoch,
                                      const v1::ClientFrame& frame) {
   const bool resumes = frame.body_case() == v1::ClientFrame::kResume;
   if (!resumes && frame.body_case() != v1::ClientFrame::kHello) {
@@ -169,6 +169,8 @@ absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdent
                         .device_uuid = absl::CHexEscape(hello.device_uuid()),
                         .engine = absl::CHexEscape(hello.engine()),
                         .floor = Bytes(hello.progress_floor_bytes())};
+  // Numbers of another epoch may be somebody else's by now, where a journal was lost.
+  if (resumes && frame.resume().epoch_seen() == epoch) event.resumes = SessionId(frame.resume().session_id());
   for (const v1::LeaseInventory& lease : frame.resume().inventory()) {
     const uint64_t slots = lease.active_slots() + lease.retiring_slots();
     if (slots < lease.active_slots()) {

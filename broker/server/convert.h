@@ -22,7 +22,7 @@ Event ToEvent(SessionId session, const v1::ClientMessage& message);
 absl::StatusOr<Event> ToEvent(SessionId session, const v1::ClientFrame& frame);
 
 // The first frame of a connection. INVALID_ARGUMENT: it is neither Hello nor Resume; a version that is not served.
-absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdentity& process,
+absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdentity& process, uint64_t epoch,
                                      const v1::ClientFrame& frame);
 
 // With retry_ms where the status is one that time may change.

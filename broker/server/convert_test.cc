@@ -14,6 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr SessionId kSession(7);
+constexpr uint64_t kEpoch = 3;
 constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
 
 v1::ClientFrame HelloFrame() {
@@ -24,7 +25,7 @@ v1::ClientFrame HelloFrame() {
   return frame;
 }
 
-absl::Status HelloStatus(const v1::ClientFrame& frame) { return ToHello(ConnectionId(1), {}, frame).status(); }
+absl::Status HelloStatus(const v1::ClientFrame& frame) { return ToHello(ConnectionId(1), {}, kEpoch, frame).status(); }
 
 TEST(ConvertTest, AnEmptyMessageIsUnsupportedAndNotAFault) {
   EXPECT_TRUE(std::holds_alternative<event::Unsupported>(ToEvent(kSession, v1::ClientMessage())));
@@ -228,7 +229,7 @@ TEST(ConvertTest, AVersionThatIsNotServedIsNamed) {
 TEST(ConvertTest, TextsOfHelloAreBoundedAndEscaped) {
   v1::ClientFrame frame = HelloFrame();
   frame.mutable_hello()->set_engine(std::string(256, '\n'));
-  const auto hello = ToHello(ConnectionId(1), {}, frame);
+  const auto hello = ToHello(ConnectionId(1), {}, kEpoch, frame);
   ASSERT_TRUE(hello.ok()) << hello.status();
   EXPECT_EQ(hello->engine.find('\n'), std::string::npos);
   frame.mutable_hello()->set_engine(std::string(257, 'x'));
@@ -242,6 +243,15 @@ TEST(ConvertTest, AnInventoryThatOverflowsIsRefused) {
   lease.set_active_slots(kMax);
   lease.set_retiring_slots(1);
   EXPECT_EQ(HelloStatus(frame).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(ConvertTest, ASessionIsResumedByItsNumberInTheSameEpochAlone) {
+  v1::ClientFrame frame;
+  *frame.mutable_resume()->mutable_hello() = HelloFrame().hello();
+  frame.mutable_resume()->set_session_id(5);
+  frame.mutable_resume()->set_epoch_seen(kEpoch);
+  EXPECT_EQ(ToHello(ConnectionId(1), {}, kEpoch, frame)->resumes, SessionId(5));
+  EXPECT_EQ(ToHello(ConnectionId(1), {}, kEpoch + 1, frame)->resumes, SessionId());
 }
 
 TEST(ConvertTest, NoBoundIsTheLargestNumber) {

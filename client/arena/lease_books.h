@@ -19,7 +19,8 @@ struct LeaseBooks {
   uint64_t received = 0;  // mapped from batches
   uint64_t released = 0;  // Released.cumulative_slots
   uint64_t want_revision = 0;
-  // Slots that are mapped and that this broker does not know of, from before it started: given back without a word.
+  // Slots that are mapped and that no broker, or not this one, knows of: given back without a word. While the broker is
+  // away all are; one that takes over what its clients hold leaves none.
   uint64_t foreign = 0;
 
   bool fetching = false;      // a Fetch is out
@@ -36,6 +37,12 @@ struct LeaseBooks {
   }
   // The broker has nothing for the Fetch; unless it has granted more meanwhile, and the answer is older than that.
   void NoteNothingLeft() { nothing_left = granted == granted_at_fetch && revoked == revoked_at_fetch; }
+
+  // The broker has taken over what is mapped.
+  void Resume() {
+    granted = received = foreign;
+    foreign = 0;
+  }
 
   uint64_t fetchable() const {
     const uint64_t gone = revoked + received;

@@ -25,6 +25,11 @@ constexpr absl::Duration kLatestReconnect = absl::Seconds(2);
 // A connection that lived so long was a good one: the next attempt after it comes at once.
 constexpr absl::Duration kGoodConnection = absl::Seconds(2);
 
+// Whether the broker takes over what a client holds that comes back to it.
+bool TakesOver(const v1::Welcome& welcome) {
+  return std::count(welcome.features().begin(), welcome.features().end(), "resume") > 0;
+}
+
 v1::ArenaSpec SpecOf(const Arena& arena, uint64_t id) {
   v1::ArenaSpec spec;
   spec.set_arena_id(id);
@@ -244,19 +249,47 @@ void SessionWorker::Disconnected(const absl::Status& why) {
   options_.events->Push({.kind = SessionEvent::Kind::kBrokerAway, .text = std::string(why.message())});
 }
 
-void SessionWorker::TryReconnect() {
+v1::ClientFrame SessionWorker::Greeting() {
   v1::ClientFrame frame;
-  *frame.mutable_hello() = options_.hello;
+  if (std::exchange(resume_refused_, false)) {
+    *frame.mutable_hello() = options_.hello;
+    return frame;
+  }
+  const v1::Welcome before = state().welcome;
+  v1::Resume& resume = *frame.mutable_resume();
+  *resume.mutable_hello() = options_.hello;
+  resume.set_session_id(before.session_id());
+  resume.set_epoch_seen(before.epoch());
+  for (const auto& [id, arena] : arenas_) {
+    v1::LeaseInventory& lease = *resume.add_inventory();
+    *lease.mutable_arena() = SpecOf(*arena, id);
+    absl::MutexLock lock(&arena->mu_);
+    lease.set_active_slots(arena->books_.foreign);
+  }
+  return frame;
+}
+
+void SessionWorker::TryReconnect() {
+  const v1::ClientFrame frame = Greeting();
   absl::StatusOr<std::unique_ptr<BrokerConnection>> connection = BrokerConnection::Open(options_.socket, frame);
-  if (!connection.ok()) {
+  const bool away = absl::IsUnavailable(connection.status()) || absl::IsNotFound(connection.status());
+  // A broker that does not believe what we say we hold, or cannot take it over, may have us without it.
+  if (connection.ok() ? frame.has_resume() && !TakesOver((*connection)->welcome()) : !away) {
+    resume_refused_ = frame.has_resume();
     return PlanReconnect();
   }
+  if (!connection.ok()) return PlanReconnect();
   Connected(*std::move(connection));
   LogInfo("kvbroker: the broker is back, session ", connection_->welcome().session_id());
   TellMode();
   for (const auto& [id, arena] : arenas_) {
     arena->away_ = false;
-    OpenAtBroker(*arena);
+    if (frame.has_resume()) {
+      absl::MutexLock lock(&arena->mu_);
+      arena->books_.Resume();
+    } else {
+      OpenAtBroker(*arena);
+    }
   }
   options_.events->Push({.kind = SessionEvent::Kind::kBrokerBack});
 }
@@ -321,8 +354,13 @@ void SessionWorker::HandleMessage(const v1::BrokerMessage& message) {
   switch (message.body_case()) {
     case v1::BrokerMessage::kArenaOpened:
       if (Arena* arena = FindById(message.arena_opened().arena_id())) {
-        absl::MutexLock lock(&arena->mu_);
-        arena->books_.lease = LeaseId(message.arena_opened().lease_id());
+        bool released = false;
+        {
+          absl::MutexLock lock(&arena->mu_);
+          arena->books_.lease = LeaseId(message.arena_opened().lease_id());
+          released = arena->books_.released > 0;  // since it was said what is held
+        }
+        if (released) TellWantAndReleased(*arena, true);
       }
       return;
     case v1::BrokerMessage::kGrant:

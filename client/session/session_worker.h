@@ -88,6 +88,8 @@ class SessionWorker {
   void Connected(std::unique_ptr<BrokerConnection> connection);
   void Disconnected(const absl::Status& why);
   void TryReconnect();
+  // Hello anew, or Resume with what the arenas hold.
+  v1::ClientFrame Greeting();
   void PlanReconnect();
   void OpenAtBroker(Arena& arena);
   void TellMode();
@@ -144,6 +146,7 @@ class SessionWorker {
   absl::Time reconnect_at_ = absl::InfiniteFuture();
   absl::Duration reconnect_delay_;
   absl::Time connected_at_ = absl::InfinitePast();
+  bool resume_refused_ = false;         // it is tried without what is held, once
   std::optional<absl::Status> broken_;  // the hand-over channel failed in this round
   absl::BitGen random_;
   uint64_t target_revision_ = 0;

@@ -90,6 +90,16 @@ void FakeBroker::Return() {
   away_ = false;
 }
 
+void FakeBroker::set_resumes(bool resumes) {
+  absl::MutexLock lock(&mu_);
+  resumes_ = resumes;
+}
+
+v1::Resume FakeBroker::resume() const {
+  absl::MutexLock lock(&mu_);
+  return resume_;
+}
+
 v1::Hello FakeBroker::hello() const {
   absl::MutexLock lock(&mu_);
   return hello_;
@@ -195,6 +205,7 @@ bool FakeBroker::HandlePacket() {
   v1::ClientFrame frame;
   if (!packet.ok() || !packet->has_value() || !frame.ParseFromString((*packet)->bytes)) return false;
   if (frame.has_hello()) Welcome(frame.hello());
+  if (frame.has_resume()) Resume(frame.resume());
   if (frame.has_fetch()) SendBatch(frame.fetch());
   return true;
 }
@@ -215,6 +226,7 @@ void FakeBroker::Welcome(const v1::Hello& hello) {
   v1::Welcome& welcome = *frame.mutable_welcome();
   welcome.set_version(1);
   welcome.add_features("external");
+  if (resumes_) welcome.add_features("resume");
   welcome.set_session_id(++session_);
   welcome.set_epoch(session_);
   welcome.set_granularity(device_->info().granularity.in_bytes());
@@ -223,6 +235,20 @@ void FakeBroker::Welcome(const v1::Hello& hello) {
   welcome.set_device_uuid(device_->info().uuid);
   welcome.set_device_kind(device_->info().kind);
   SendPacket(connection_.get(), frame.SerializeAsString(), {theirs.get()}).IgnoreError();
+}
+
+void FakeBroker::Resume(const v1::Resume& resume) {
+  Welcome(resume.hello());
+  if (!resumes_) return;
+  resume_ = resume;
+  for (const v1::LeaseInventory& held : resume.inventory()) {
+    const uint64_t number = held.arena().arena_id() + kLeaseOfArena;
+    leases_[number] = {.arena = held.arena(), .granted = held.active_slots(), .sent = held.active_slots()};
+    v1::BrokerMessage opened;
+    opened.mutable_arena_opened()->set_arena_id(held.arena().arena_id());
+    opened.mutable_arena_opened()->set_lease_id(number);
+    SayLocked(opened);
+  }
 }
 
 void FakeBroker::SendBatch(const v1::Fetch& fetch) {

@@ -50,6 +50,10 @@ class FakeBroker : private v1::Engine::Service {
   void Leave() ABSL_LOCKS_EXCLUDED(mu_);
   void Return() ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Whether it takes over what a client holds that comes back; it does. Else it is a broker of an earlier version.
+  void set_resumes(bool resumes) ABSL_LOCKS_EXCLUDED(mu_);
+  // What the newest client that came back said.
+  v1::Resume resume() const ABSL_LOCKS_EXCLUDED(mu_);
   // The Hello of the newest session.
   v1::Hello hello() const ABSL_LOCKS_EXCLUDED(mu_);
   // What it has said on its stream since then, or since Forget(), in order.
@@ -82,6 +86,7 @@ class FakeBroker : private v1::Engine::Service {
   // False: the connection has ended.
   bool HandlePacket() ABSL_LOCKS_EXCLUDED(mu_);
   void Welcome(const v1::Hello& hello) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Resume(const v1::Resume& resume) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendBatch(const v1::Fetch& fetch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::string dir_;
@@ -95,6 +100,8 @@ class FakeBroker : private v1::Engine::Service {
   UniqueFd connection_ ABSL_GUARDED_BY(mu_);
   uint64_t session_ ABSL_GUARDED_BY(mu_) = 0;
   v1::Hello hello_ ABSL_GUARDED_BY(mu_);
+  v1::Resume resume_ ABSL_GUARDED_BY(mu_);
+  bool resumes_ ABSL_GUARDED_BY(mu_) = true;
   uint64_t target_revision_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<uint64_t, Lease> leases_ ABSL_GUARDED_BY(mu_);  // by number, which is the arena's plus 100
   std::vector<v1::ClientMessage> heard_ ABSL_GUARDED_BY(mu_);

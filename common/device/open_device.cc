@@ -26,7 +26,7 @@ absl::StatusOr<std::unique_ptr<Device>> OpenCuda(const DeviceSpec& spec, const O
 }
 
 absl::StatusOr<std::unique_ptr<Device>> OpenHost(const DeviceSpec& spec, const OpenOptions& options) {
-  return HostDevice::Open({.name = spec.name, .capacity = options.host_memory});
+  return HostDevice::Open({.name = spec.name, .capacity = options.host_memory, .owner = options.host_owner});
 }
 
 absl::StatusOr<std::unique_ptr<Device>> OpenWhatThereIs(const OpenOptions& options) {

@@ -15,6 +15,7 @@ namespace kvbroker {
 struct OpenOptions {
   DeviceRole role = DeviceRole::kMapper;
   Bytes host_memory = GiB(2);  // what a host device may give out in all; a GPU has what it has
+  std::string host_owner;      // tells what an earlier owner left; see HostDevice::Options
 };
 
 // Opens the device that `spec` names:

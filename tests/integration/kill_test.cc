@@ -4,79 +4,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstring>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/arena/arena.h"
 #include "client/session/session.h"
 #include "gtest/gtest.h"
 #include "tests/testing/broker_process.h"
+#include "tests/testing/client_process.h"
 
 namespace kvbroker {
 namespace {
 
 constexpr absl::Duration kSoon = absl::Seconds(10);
 constexpr Bytes kSlot = MiB(2);
-
-// Takes `slots` slots, writes to all of them, says "ready" and waits for its end.
-int RunClient(const std::string& socket, uint64_t slots) {
-  auto session = Session::Open({.tenant = "victim", .socket = socket});
-  if (!session.ok()) return 2;
-  auto arena = (*session)->CreateArena({.planes = {kSlot}, .slots = slots, .low = 0});
-  if (!arena.ok() || !(*arena)->SetWant(slots).ok()) return 3;
-  for (uint64_t i = 0; i < slots; ++i) {
-    if (!(*arena)->WaitReady(1, kSoon).ok()) return 4;
-    const uint64_t slot = *(*arena)->Take();
-    std::memset(reinterpret_cast<void*>((*arena)->base(0) + slot * kSlot.in_bytes()), 1, kSlot.in_bytes());
-  }
-  std::printf("ready\n");
-  std::fflush(stdout);
-  pause();
-  return 0;
-}
-
-// This test's binary as a client in a process of its own.
-class ClientProcess {
- public:
-  ClientProcess(const std::string& socket, uint64_t slots) {
-    int ends[2];
-    EXPECT_EQ(pipe(ends), 0);
-    const std::string slots_text = absl::StrCat(slots);
-    pid_ = fork();
-    if (pid_ == 0) {
-      dup2(ends[1], STDOUT_FILENO);
-      close(ends[0]);
-      close(ends[1]);
-      execl("/proc/self/exe", "client", "--client", socket.c_str(), slots_text.c_str(), nullptr);
-      _exit(127);
-    }
-    close(ends[1]);
-    char line[16] = {};
-    ready_ = read(ends[0], line, sizeof(line) - 1) > 0;
-    close(ends[0]);
-  }
-  ~ClientProcess() { Kill(); }
-
-  bool ready() const { return ready_; }
-  void Kill() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-  }
-  pid_t pid() const { return pid_; }
-
- private:
-  pid_t pid_;
-  bool ready_ = false;
-};
 
 class KillTest : public ::testing::Test {
  protected:
@@ -160,10 +103,7 @@ TEST_F(KillTest, ALibraryInAForkedChildIsDeadAndItsParentGoesOn) {
 }  // namespace kvbroker
 
 int main(int argc, char** argv) {
-  uint64_t slots;
-  if (argc == 4 && std::string(argv[1]) == "--client" && absl::SimpleAtoi(argv[3], &slots)) {
-    return kvbroker::RunClient(argv[2], slots);
-  }
+  if (const std::optional<int> client = kvbroker::RunAsClientProcess(argc, argv)) return *client;
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

@@ -191,7 +191,7 @@ void SimBroker::Perform(const effect::Admit& admit) {
   SimClient& client = connection->client;
   connection->session = admit.session;
   sessions_[admit.session] = connection;
-  for (const LeaseId lease : admit.leases) leases_[lease] = admit.session;
+  for (const effect::Admit::Arena& arena : admit.arenas) leases_[arena.lease] = admit.session;
   if (client.honest()) {
     for (const auto& [id, arena] : client.arenas()) {
       for (const SimDevice::Slot slot : arena.mapped) device_.Adopt(slot);

@@ -388,12 +388,12 @@ void SimClient::Welcome(const effect::Admit& admit) {
   session_ = admit.session;
   before_ = admit.session;
   before_epoch_ = connection_->epoch;
-  auto lease = admit.leases.begin();
+  auto opened = admit.arenas.begin();
   for (auto& [id, arena] : arenas_) {
     const uint64_t held = arena.mapped.size();
     arena = {.description = arena.description,
              .slot = arena.slot,
-             .lease = *lease++,
+             .lease = (opened++)->lease,
              .granted = held,
              .received = held,
              .mapped = std::move(arena.mapped),

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "common/base/status.h"
 
 namespace kvbroker {
@@ -26,6 +28,11 @@ constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 int FdOf(RawExtent extent) { return static_cast<int>(extent); }
 RawExtent ExtentOf(int fd) { return static_cast<RawExtent>(fd); }
 void* PointerTo(uint64_t address) { return reinterpret_cast<void*>(address); }
+
+// How the names of an owner's memfds begin. They may be 249 bytes long, and an owner's text any length.
+std::string MemfdPrefix(absl::string_view uuid, const std::string& owner) {
+  return absl::StrCat("kvbroker-", uuid.substr(0, 64), "-", absl::Hex(std::hash<std::string>()(owner)), "-");
+}
 
 // The watches that an inotify instance has now, as the kernel lists them: "inotify wd:1f ino:…", the number in hex.
 absl::StatusOr<absl::flat_hash_set<int>> WatchesOf(int inotify) {
@@ -68,26 +75,39 @@ HostDevice::HostDevice(const Options& options, UniqueFd inotify)
             .uuid = absl::StrCat("HOST-", options.name),
             .name = absl::StrCat("host memory, ", ToString(options.capacity)),
             .granularity = options.granularity},
-      inotify_(std::move(inotify)) {}
+      inotify_(std::move(inotify)),
+      // Another name than that of any owner before; in a container all have the same pid.
+      memfd_name_(absl::StrCat(MemfdPrefix(info_.uuid, options.owner), getpid(), "-", absl::GetCurrentTimeNanos())) {
+  if (!options.owner.empty()) left_.emplace(MemfdPrefix(info_.uuid, options.owner), memfd_name_);
+}
+
+Bytes HostDevice::FreeNow() {
+  CollectEnded();
+  Bytes used = live_;
+  if (left_.has_value()) {
+    const Bytes left = left_->Look();
+    if (left.IsZero()) left_.reset();
+    used += left;
+  }
+  return MinusOrZero(capacity_, used);
+}
 
 absl::StatusOr<DeviceMemory> HostDevice::Memory() {
   absl::MutexLock lock(&mu_);
-  CollectEnded();
-  return DeviceMemory{.total = capacity_, .free = capacity_ - live_};
+  return DeviceMemory{.total = capacity_, .free = FreeNow()};
 }
 
 absl::StatusOr<RawExtent> HostDevice::Create(Bytes bytes) {
   KVB_RETURN_IF_ERROR(CheckMultiple(bytes));
-  UniqueFd fd(memfd_create("kvbroker-extent", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  UniqueFd fd(memfd_create(memfd_name_.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return ErrnoToStatus(errno, "memfd_create");
   if (ftruncate(fd.get(), static_cast<off_t>(bytes.in_bytes())) != 0) return ErrnoToStatus(errno, "ftruncate");
   if (fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) return ErrnoToStatus(errno, "fcntl F_ADD_SEALS");
 
   absl::MutexLock lock(&mu_);
-  CollectEnded();
-  if (bytes > capacity_ - live_) {
+  if (const Bytes free = FreeNow(); bytes > free) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the host device has ", ToString(capacity_ - live_), " free, not ", ToString(bytes)));
+        absl::StrCat("the host device has ", ToString(free), " free, not ", ToString(bytes)));
   }
   const int watch = inotify_add_watch(inotify_.get(), absl::StrCat("/proc/self/fd/", fd.get()).c_str(), IN_DELETE_SELF);
   if (watch < 0) return ErrnoToStatus(errno, "inotify_add_watch");

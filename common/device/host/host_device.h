@@ -4,12 +4,14 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "common/device/device.h"
+#include "common/device/host/left_extents.h"
 
 namespace kvbroker {
 
@@ -23,6 +25,9 @@ namespace kvbroker {
 // keeps events of (fs.inotify.max_queued_events), the kernel's list of the watches that are left
 // tells which.
 //
+// What an owner that is no more left with its clients is found by the memfds' name, in the lists of what processes have
+// mapped and open; see LeftExtents.
+//
 // Memory is taken from the system when it is first touched, as the kernel does for any memfd.
 // Thread-safe.
 class HostDevice : public Device {
@@ -31,6 +36,9 @@ class HostDevice : public Device {
     std::string name = "host";   // the UUID is HOST-<name>
     Bytes capacity = GiB(2);     // what all extents together may take
     Bytes granularity = MiB(2);  // as on a GPU; a multiple of the page size
+    // Of whoever creates extents: one that is opened anew with the same text counts what is left of the one before.
+    // Empty: nothing is looked for.
+    std::string owner;
   };
 
   // INVALID_ARGUMENT names an option that cannot be. RESOURCE_EXHAUSTED: no inotify instance is
@@ -62,12 +70,16 @@ class HostDevice : public Device {
   // The same by the watches that are left, for events that were lost.
   void CollectUnwatched() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  Bytes FreeNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // Constant after construction.
   const Bytes capacity_;
   const DeviceInfo info_;
   const UniqueFd inotify_;
+  const std::string memfd_name_;
 
   absl::Mutex mu_;
+  std::optional<LeftExtents> left_ ABSL_GUARDED_BY(mu_);  // none: nothing is, any more
   absl::flat_hash_map<int, Bytes> live_by_watch_ ABSL_GUARDED_BY(mu_);
   Bytes live_ ABSL_GUARDED_BY(mu_);                // the sum of live_by_watch_
   bool events_lost_ ABSL_GUARDED_BY(mu_) = false;  // and not yet made up for

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "common/device/extent.h"
@@ -137,6 +138,46 @@ TEST(HostDeviceDeathTest, TouchingAHoleIsFatal) {
   const auto device = *HostDevice::Open({});
   const Reservation range = *Reservation::Create(*device, MiB(2));
   EXPECT_DEATH(*reinterpret_cast<volatile char*>(range.address()) = 1, "");
+}
+
+TEST(HostDeviceOwnerTest, WhatAnEarlierOwnerLeftWithOthersIsInUseUntilTheyLetGo) {
+  int ready[2];
+  int go[2];
+  ASSERT_TRUE(pipe(ready) == 0 && pipe(go) == 0);
+  const std::string owner = "host_device_test " + std::to_string(getpid());
+  const HostDevice::Options options = {.capacity = MiB(16), .owner = owner};
+  const pid_t child = fork();
+  if (child == 0) {
+    // The owner, and a client of its own: one extent is mapped, one open, one both, one let go of.
+    const auto device = *HostDevice::Open(options);
+    const uint64_t range = *device->Reserve(MiB(8));
+    for (const uint64_t i : {0, 1, 2, 3}) {
+      const RawExtent extent = *device->Create(MiB(2));
+      if (i % 2 == 0) device->Map(range + i * MiB(2).in_bytes(), MiB(2), extent).IgnoreError();
+      if (i == 0 || i == 3) device->Release(extent).IgnoreError();
+    }
+    char byte = 0;
+    if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) _exit(1);
+    device->Unmap(range, MiB(2)).IgnoreError();
+    if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) _exit(1);
+    _exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  const auto next = *HostDevice::Open(options);
+  const auto free = [&] { return next->Memory()->free; };
+  EXPECT_EQ(free(), MiB(10));
+  EXPECT_EQ((*HostDevice::Open({.capacity = MiB(16), .owner = owner + "'s neighbour"}))->Memory()->free, MiB(16));
+  EXPECT_EQ(next->Create(MiB(12)).status().code(), absl::StatusCode::kResourceExhausted);
+
+  ASSERT_EQ(write(go[1], &byte, 1), 1);
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  EXPECT_EQ(free(), MiB(12));
+  ASSERT_EQ(write(go[1], &byte, 1), 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(free(), MiB(16));
+  for (const int fd : {ready[0], ready[1], go[0], go[1]}) close(fd);
 }
 
 }  // namespace
