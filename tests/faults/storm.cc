@@ -1,0 +1,218 @@
+// Kills clients at random, and the broker now and then, while all of them are at work; and sees that nothing is lost, nobody
+// else notices, and the broker does not grow.
+//
+//   $ bazel run -c opt //tests/faults:storm -- --client-kills 1000 --broker-kills 50
+//
+// Exit codes: 0 all holds, 1 something does not (it says what), 2 usage.
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <new>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "client/arena/arena.h"
+#include "client/session/session.h"
+#include "tests/faults/storm_client.h"
+#include "tests/testing/broker_process.h"
+
+namespace kvbroker {
+namespace {
+
+constexpr absl::Duration kSoon = absl::Seconds(10);
+constexpr absl::Duration kGrantsAgainWithin = absl::Seconds(2);
+constexpr size_t kClients = 4;
+// What it asks the broker at the end takes some of both, and a process that has worked is larger than one that has not.
+constexpr size_t kOwnConnections = 4;
+constexpr uint64_t kOwnMemoryKib = 12 << 10;
+constexpr const char* kTenants[] = {"a", "b", "c"};
+
+struct Flags {
+  uint64_t client_kills = 1000;
+  uint64_t broker_kills = 50;
+  uint64_t seed = 1;
+  std::string memory = "256MiB";
+};
+
+// What a process has open, and what of it is in memory.
+struct Size {
+  size_t descriptors = 0;
+  uint64_t resident_kib = 0;
+};
+Size SizeOf(pid_t pid) {
+  Size size;
+  std::error_code gone;
+  const std::filesystem::directory_iterator fds(absl::StrCat("/proc/", pid, "/fd"), gone);
+  size.descriptors = static_cast<size_t>(std::distance(begin(fds), end(fds)));
+  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
+  for (std::string line; std::getline(status, line);) {
+    const std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar("\t "), absl::SkipEmpty());
+    if (words.size() > 1 && words[0] == "VmRSS:") [[maybe_unused]]
+      const bool is_number = absl::SimpleAtoi(words[1], &size.resident_kib);
+  }
+  return size;
+}
+
+class Storm {
+ public:
+  explicit Storm(const Flags& flags)
+      : flags_(flags), random_(flags.seed), broker_(BrokerProcess::Start({"--host-memory", flags.memory})) {
+    void* const shared =
+        mmap(nullptr, sizeof(StormTally) * kClients, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    tallies_ = static_cast<StormTally*>(shared);
+    for (size_t i = 0; i < kClients; ++i) new (&tallies_[i]) StormTally;
+  }
+  ~Storm() {
+    for (const pid_t client : clients_) End(client);
+  }
+
+  // False: something does not hold.
+  bool Run() {
+    fresh_ = SizeOf(broker_->pid());
+    for (size_t i = 0; i < kClients; ++i) clients_.push_back(Spawn(i));
+    const uint64_t kills = flags_.client_kills + flags_.broker_kills;
+    uint64_t brokers = 0;
+    for (uint64_t kill = 1; kill <= kills; ++kill) {
+      absl::SleepFor(absl::Milliseconds(static_cast<int64_t>(random_() % 30)));
+      if (brokers < kill * flags_.broker_kills / kills) {
+        ++brokers;
+        KillBroker();
+      } else {
+        const size_t victim = random_() % kClients;
+        End(clients_[victim]);
+        clients_[victim] = Spawn(victim);
+      }
+      if (kill % 100 == 0 || kill == kills) {
+        std::fprintf(stderr, "\r%4lu of %lu killed, %lu of them brokers", kill, kills, brokers);
+      }
+    }
+    std::fprintf(stderr, "\n");
+    for (const pid_t client : clients_) End(client);
+    clients_.clear();
+    Expect(broker_->BecomesIdle(kSoon), "memory is still granted, and nobody lives");
+    const absl::StatusOr<admin::v1::Status> status = broker_->Status();
+    Expect(status.ok() && status->memory().driver_free() == status->memory().total(), "the device is not empty again");
+    Report();
+    return wrong_.empty();
+  }
+
+ private:
+  pid_t Spawn(size_t index) {
+    const uint64_t seed = random_();
+    const std::string tenant = kTenants[seed % std::size(kTenants)];
+    const pid_t pid = fork();
+    if (pid != 0) return pid;
+    // No thread of the parent's but this one has locks: gRPC's channel is closed, and none of its calls is out.
+    RunStormClient(broker_->engine_socket(), tenant, seed, tallies_[index]);
+  }
+
+  static void End(pid_t client) {
+    kill(client, SIGKILL);
+    waitpid(client, nullptr, 0);
+  }
+
+  void KillBroker() {
+    broker_->Kill(SIGKILL);
+    broker_->Wait();
+    const absl::Time started = absl::Now();
+    broker_->Restart();
+    const absl::Duration took = UntilAGrant(started);
+    longest_restart_ = std::max(longest_restart_, took);
+    Expect(took <= kGrantsAgainWithin, absl::StrCat("a new broker granted nothing for ", absl::FormatDuration(took)));
+  }
+
+  // From then to the moment where somebody who comes anew has a slot.
+  absl::Duration UntilAGrant(absl::Time since) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      const auto session = Session::Open({.tenant = "probe", .engine = "storm", .socket = broker_->engine_socket()});
+      if (!session.ok()) _exit(1);
+      const auto arena = (*session)->CreateArena({.planes = {MiB(2)}, .slots = 1, .low = 0});
+      _exit(arena.ok() && (*arena)->SetWant(1).ok() && (*arena)->WaitReady(1, kSoon).ok() ? 0 : 1);
+    }
+    int status = 1;
+    waitpid(pid, &status, 0);
+    return status == 0 ? absl::Now() - since : absl::InfiniteDuration();
+  }
+
+  void Expect(bool holds, const std::string& what) {
+    if (!holds) wrong_.push_back(what);
+  }
+
+  void Report() {
+    uint64_t slots = 0;
+    uint64_t not_zero = 0;
+    uint64_t not_kept = 0;
+    uint64_t longest_wait_us = 0;
+    for (size_t i = 0; i < kClients; ++i) {
+      slots += tallies_[i].slots;
+      not_zero += tallies_[i].not_zero;
+      not_kept += tallies_[i].not_kept;
+      longest_wait_us = std::max<uint64_t>(longest_wait_us, tallies_[i].longest_wait_us);
+    }
+    const Size late = SizeOf(broker_->pid());
+    Expect(slots > 0, "nobody was given anything");
+    Expect(not_zero == 0, absl::StrCat(not_zero, " slots had something in them"));
+    Expect(not_kept == 0, absl::StrCat(not_kept, " slots did not keep what was written"));
+    Expect(late.descriptors <= fresh_.descriptors + kOwnConnections,
+           absl::StrCat("the broker has ", late.descriptors, " descriptors open, and began with ", fresh_.descriptors));
+    Expect(late.resident_kib <= fresh_.resident_kib + kOwnMemoryKib,
+           absl::StrCat("the broker has grown to ", late.resident_kib, " KiB, from ", fresh_.resident_kib));
+    const auto line = [](const char* what, const std::string& how_much) {
+      std::printf("%-46s %s\n", what, how_much.c_str());
+    };
+    line("clients killed", absl::StrCat(flags_.client_kills));
+    line("brokers killed", absl::StrCat(flags_.broker_kills));
+    line("slots handed over and read", absl::StrCat(slots));
+    line("  of which not zero, not kept", absl::StrCat(not_zero, ", ", not_kept));
+    line("longest from a broker's start to a new grant", absl::FormatDuration(longest_restart_));
+    line("longest wait for a slot that came", absl::FormatDuration(absl::Microseconds(longest_wait_us)));
+    line("the broker's descriptors, fresh and at the end", absl::StrCat(fresh_.descriptors, ", ", late.descriptors));
+    line("its resident memory", absl::StrFormat("%.1f MiB, %.1f MiB", static_cast<double>(fresh_.resident_kib) / 1024,
+                                                static_cast<double>(late.resident_kib) / 1024));
+    for (const std::string& wrong : wrong_) line("DOES NOT HOLD", wrong);
+    if (wrong_.empty()) line("all holds", "");
+  }
+
+  const Flags flags_;
+  std::mt19937_64 random_;
+  const std::unique_ptr<BrokerProcess> broker_;
+  StormTally* tallies_;  // shared with the clients
+  std::vector<pid_t> clients_;
+  Size fresh_;
+  absl::Duration longest_restart_;
+  std::vector<std::string> wrong_;
+};
+
+int Main(int argc, char** argv) {
+  CLI::App app("Kills clients and brokers of the host device at random, and sees that nothing is lost.", "storm");
+  Flags flags;
+  app.add_option("--client-kills", flags.client_kills, "Default 1000");
+  app.add_option("--broker-kills", flags.broker_kills, "Default 50");
+  app.add_option("--seed", flags.seed, "Default 1");
+  app.add_option("--host-memory", flags.memory, "Of the broker's device; default 256MiB");
+  CLI11_PARSE(app, argc, argv);
+  return Storm(flags).Run() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace kvbroker
+
+int main(int argc, char** argv) { return kvbroker::Main(argc, argv); }
