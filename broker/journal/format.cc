@@ -30,15 +30,16 @@ uint32_t NumberAt(absl::string_view bytes) {
   return number;
 }
 
-std::string Framed(const journal::v1::Record& record) {
-  const std::string body = record.SerializeAsString();
+std::string Framed(absl::string_view body) {
   std::string bytes;
   bytes.reserve(kFrame + body.size());
   AppendNumber(static_cast<uint32_t>(body.size()), bytes);
   AppendNumber(Checksum(body), bytes);
-  bytes += body;
+  bytes.append(body.data(), body.size());
   return bytes;
 }
+
+std::string Framed(const journal::v1::Record& record) { return Framed(record.SerializeAsString()); }
 
 // ---------------------------------------------------------------- records
 
@@ -162,6 +163,8 @@ std::string EncodeJournal(const JournalOwner& owner, uint64_t epoch, const Accou
   for (const Record& record : accounts.Records()) bytes += EncodeRecord(record);
   return bytes;
 }
+
+std::string FrameForTesting(absl::string_view body) { return Framed(body); }
 
 ParsedJournal ParseJournal(absl::string_view bytes, const JournalOwner& owner) {
   ParsedJournal parsed;

@@ -39,6 +39,9 @@ struct ParsedJournal {
 // their number and keeps no more than a few times as much.
 ParsedJournal ParseJournal(absl::string_view bytes, const JournalOwner& owner);
 
+// Length and checksum before it, whatever it is.
+std::string FrameForTesting(absl::string_view body);
+
 }  // namespace kvbroker
 
 #endif  // KVBROKER_BROKER_JOURNAL_FORMAT_H_
