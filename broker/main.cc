@@ -220,7 +220,8 @@ absl::Status Serve(const BrokerConfig& config) {
                   .tenants = tenants,
                   .set_tenants = store.tenants(),
                   .policy_revision = store.revision(),
-                  .other_tenants = config.OtherTenants(capacity)},
+                  .other_tenants = config.OtherTenants(capacity),
+                  .access = config.Access()},
       .engine_socket = dir.engine_socket(),
       .epoch = epoch,
       .device_kind = device->info().kind};

@@ -103,6 +103,8 @@ absl::StatusOr<TenantSetting> SettingOf(const Written& written, const config::v1
   KVB_RETURN_IF_ERROR(SetAmount(written, "reserved", tenant.reserved(), ParseAmount, setting.reserved));
   KVB_RETURN_IF_ERROR(SetAmount(written, "guarantee", tenant.guarantee(), ParseAmount, setting.guarantee));
   KVB_RETURN_IF_ERROR(SetOthers(written, tenant, setting));
+  setting.access.uids.insert(tenant.allow_uid().begin(), tenant.allow_uid().end());
+  setting.access.gids.insert(tenant.allow_gid().begin(), tenant.allow_gid().end());
   return setting;
 }
 
@@ -189,6 +191,13 @@ std::optional<TenantPolicy> BrokerConfig::OtherTenants(Bytes capacity) const {
   if (default_tenant.has_value()) return default_tenant->Resolve(capacity);
   if (tenants.empty()) return TenantPolicy{};
   return std::nullopt;
+}
+
+AccessRules BrokerConfig::Access() const {
+  AccessRules rules;
+  for (const auto& [name, setting] : tenants) rules.tenants[name] = setting.access;
+  if (default_tenant.has_value()) rules.others = default_tenant->access;
+  return rules;
 }
 
 absl::StatusOr<BrokerConfig> ParseConfig(const std::string& text, const std::string& name) {

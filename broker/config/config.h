@@ -33,6 +33,8 @@ struct BrokerConfig {
   // What others are admitted under. None: they are refused. Where no tenant is listed and no default is given,
   // everybody is admitted.
   std::optional<TenantPolicy> OtherTenants(Bytes capacity) const;
+  // Who may be whom.
+  AccessRules Access() const;
 };
 
 // INVALID_ARGUMENT: all together are assured of more than the capacity; names both, and who of how much.

@@ -43,6 +43,22 @@ TEST(ConfigTest, ReadsAWholePolicy) {
                                                                      .missed_target = MissedTarget::kEndProcess}));
 }
 
+TEST(ConfigTest, ReadsWhoMayBeWhom) {
+  const auto config = ParseConfig(R"(tenant { name: "a" allow_uid: 10 allow_uid: 11 allow_gid: 20 } tenant { name: "b" }
+                                     default_tenant { allow_gid: 30 })",
+                                  "x");
+  ASSERT_TRUE(config.ok()) << config.status();
+  const AccessRules rules = config->Access();
+  EXPECT_EQ(rules.tenants.at("a"), (TenantAccess{.uids = {10, 11}, .gids = {20}}));
+  EXPECT_TRUE(rules.tenants.at("b").open());
+  EXPECT_EQ(rules.others, (TenantAccess{.gids = {30}}));
+
+  BrokerConfig flags;
+  flags.tenants["a"].limit = LimitSetting();
+  flags.FillFrom(*config);
+  EXPECT_EQ(flags.Access().tenants.at("a"), rules.tenants.at("a")) << "a flag for its limit opens it to nobody";
+}
+
 TEST(ConfigTest, WhatIsNotWrittenHasTheDefault) {
   const auto config = ParseConfig(R"(tenant { name: "a" guarantee: "none" })", "x");
   ASSERT_TRUE(config.ok()) << config.status();

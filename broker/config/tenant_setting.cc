@@ -25,6 +25,7 @@ void TenantSetting::FillFrom(const TenantSetting& other) {
   Default(weight, other.weight);
   Default(tenant_class, other.tenant_class);
   Default(missed_target, other.missed_target);
+  if (access.open()) access = other.access;
 }
 
 TenantPolicy TenantSetting::Resolve(Bytes capacity) const {

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "broker/core/tenant_access.h"
 #include "broker/policy/tenant_policy.h"
 #include "common/base/bytes.h"
 #include "common/base/limit_setting.h"
@@ -23,6 +24,7 @@ struct TenantSetting {
   std::optional<uint32_t> weight;
   std::optional<TenantClass> tenant_class;
   std::optional<MissedTarget> missed_target;
+  TenantAccess access;
 
   // Takes from `other` what is not set here.
   void FillFrom(const TenantSetting& other);

@@ -76,6 +76,13 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
   if (ledger_.sessions().size() >= kMostSessions) {
     return absl::ResourceExhaustedError(absl::StrCat("there are ", kMostSessions, " sessions already"));
   }
+  const auto is_same_user = [&](const auto& entry) { return entry.second.process.uid == hello.process.uid; };
+  if (std::count_if(ledger_.sessions().begin(), ledger_.sessions().end(), is_same_user) >=
+      static_cast<std::ptrdiff_t>(kMostSessionsOfUser)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("uid ", hello.process.uid, " has ", kMostSessionsOfUser, " sessions already"));
+  }
+  KVB_RETURN_IF_ERROR(options_.access.Check(hello.tenant, hello.process));
   if (hello.held.size() > kMostArenas) {
     return absl::InvalidArgumentError(
         absl::StrCat(hello.held.size(), " arenas in one session; ", kMostArenas, " may be"));

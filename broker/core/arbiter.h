@@ -18,6 +18,7 @@
 #include "broker/core/ledger.h"
 #include "broker/core/report.h"
 #include "broker/core/rooms.h"
+#include "broker/core/tenant_access.h"
 #include "broker/core/tenants.h"
 #include "broker/policy/policy.h"
 #include "common/base/arena_bounds.h"
@@ -45,6 +46,7 @@ class Arbiter {
     std::map<std::string, TenantPolicy> set_tenants;  // by operators before, at run time; wins over `tenants`
     uint64_t policy_revision = 0;                     // of these
     std::optional<TenantPolicy> other_tenants;        // none: they are refused
+    AccessRules access;
     // Where nobody waits or is asked and the device is as it was, the policy is asked no more often than this.
     absl::Duration quiet_interval = absl::Seconds(1);
   };
@@ -65,6 +67,7 @@ class Arbiter {
 
   // Bounds on what clients can make the broker keep, besides arena_bounds.h.
   static constexpr size_t kMostSessions = 1024;
+  static constexpr size_t kMostSessionsOfUser = 256;
   static constexpr size_t kMostArenas = 64;          // of one session
   static constexpr uint64_t kBatchDescriptors = 64;  // of one batch, or one slot's where that is more
 

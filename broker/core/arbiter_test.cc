@@ -52,10 +52,41 @@ TEST_F(ArbiterTest, HelloForAnotherDeviceOrAnUnservedRoleIsRefused) {
 }
 
 TEST_F(ArbiterTest, OnlySoManySessionsMayBe) {
+  event::Hello hello = Greeting("a", 1);
   for (size_t i = 0; i < Arbiter::kMostSessions; ++i) {
-    ASSERT_FALSE(Has<effect::Refuse>(arbiter_.Step(Greeting("a", static_cast<int64_t>(i)), now_)));
+    hello.process = {.pid = static_cast<int64_t>(i), .uid = static_cast<uint32_t>(i / Arbiter::kMostSessionsOfUser)};
+    ASSERT_FALSE(Has<effect::Refuse>(arbiter_.Step(hello, now_)));
   }
-  EXPECT_EQ(All<effect::Refuse>(Step(Greeting("a", 5000)))[0].status.code(), absl::StatusCode::kResourceExhausted);
+  hello.process = {.pid = 5000, .uid = 5000};
+  EXPECT_EQ(All<effect::Refuse>(Step(hello))[0].status.message(), "there are 1024 sessions already");
+}
+
+TEST_F(ArbiterTest, OneUserLeavesSessionsToOthers) {
+  event::Hello hello = Greeting("a", 1);
+  for (size_t i = 0; i < Arbiter::kMostSessionsOfUser; ++i) {
+    hello.process = {.pid = static_cast<int64_t>(i), .uid = 10};
+    ASSERT_FALSE(Has<effect::Refuse>(arbiter_.Step(hello, now_)));
+  }
+  hello.process = {.pid = 5000, .uid = 10};
+  const auto refused = All<effect::Refuse>(Step(hello));
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(refused[0].status.message(), "uid 10 has 256 sessions already");
+  hello.process = {.pid = 5001, .uid = 11};
+  EXPECT_FALSE(Has<effect::Refuse>(Step(hello)));
+}
+
+TEST_F(ArbiterTest, WhoMayNotBeATenantIsRefusedAndLeavesNothing) {
+  options_.access.tenants["a"].uids = {10};
+  Arbiter arbiter(options_, policy_);
+  event::Hello hello = Greeting("a", 1);
+  hello.process.uid = 11;
+  const auto refused = All<effect::Refuse>(arbiter.Step(hello, now_));
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(arbiter.Report(now_).sessions, IsEmpty());
+  hello.process.uid = 10;
+  EXPECT_TRUE(Has<effect::Admit>(arbiter.Step(hello, now_)));
 }
 
 // ---------------------------------------------------------------- adoption
