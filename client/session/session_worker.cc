@@ -30,6 +30,11 @@ bool TakesOver(const v1::Welcome& welcome) {
   return std::count(welcome.features().begin(), welcome.features().end(), "resume") > 0;
 }
 
+// Whether a refusal may be for the inventory: trying again with it would not help.
+bool IsAboutWhatIsHeld(const absl::Status& refusal) {
+  return absl::IsFailedPrecondition(refusal) || absl::IsInvalidArgument(refusal) || absl::IsDataLoss(refusal);
+}
+
 v1::ArenaSpec SpecOf(const Arena& arena, uint64_t id) {
   v1::ArenaSpec spec;
   spec.set_arena_id(id);
@@ -272,13 +277,10 @@ v1::ClientFrame SessionWorker::Greeting() {
 void SessionWorker::TryReconnect() {
   const v1::ClientFrame frame = Greeting();
   absl::StatusOr<std::unique_ptr<BrokerConnection>> connection = BrokerConnection::Open(options_.socket, frame);
-  const bool away = absl::IsUnavailable(connection.status()) || absl::IsNotFound(connection.status());
   // A broker that does not believe what we say we hold, or cannot take it over, may have us without it.
-  if (connection.ok() ? frame.has_resume() && !TakesOver((*connection)->welcome()) : !away) {
-    resume_refused_ = frame.has_resume();
-    return PlanReconnect();
-  }
-  if (!connection.ok()) return PlanReconnect();
+  const bool refused = connection.ok() ? !TakesOver((*connection)->welcome()) : IsAboutWhatIsHeld(connection.status());
+  resume_refused_ = frame.has_resume() && refused;
+  if (!connection.ok() || resume_refused_) return PlanReconnect();
   Connected(*std::move(connection));
   LogInfo("kvbroker: the broker is back, session ", connection_->welcome().session_id());
   TellMode();
