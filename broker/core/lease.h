@@ -63,7 +63,7 @@ class Lease {
 
   // REQUIRES of the next four: the counts allow it; they follow the broker's own decisions.
   void Grant(uint64_t slots);
-  void Adopt(uint64_t slots);  // of a client that comes back: active at once
+  void Adopt(uint64_t slots);          // of a client that comes back: active at once
   void AdoptReturned(uint64_t slots);  // of an earlier broker's account: let go of, not yet seen as free
   void StartMaking(uint64_t slots);
   void MakeFailed(uint64_t slots);

@@ -105,9 +105,9 @@ TEST_F(RecoveryTest, NothingIsGrantedTwice) {
   arbiter.Step(event::DeviceSample{.total = MiB(100), .free = free_}, now_);
   const auto admitted = All<effect::Admit>(arbiter.Step(Greeting("b", 2), now_));
   ASSERT_EQ(admitted.size(), 1u);
-  arbiter.Step(event::ArenaOpen{.session = admitted[0].session,
-                                .arena = {.id = kArena, .planes = {MiB(2)}, .slots = 1000}},
-               now_);
+  arbiter.Step(
+      event::ArenaOpen{.session = admitted[0].session, .arena = {.id = kArena, .planes = {MiB(2)}, .slots = 1000}},
+      now_);
   const auto made = All<effect::MakeExtents>(
       arbiter.Step(event::Want{.session = admitted[0].session, .arena = kArena, .revision = 1, .slots = 1000}, now_));
   ASSERT_EQ(made.size(), 1u);
@@ -161,13 +161,15 @@ TEST_F(RecoveryTest, TheJournalSaysWhatIsOut) {
     }
     return effects;
   };
-  const auto out = [&] { return kept.leases().empty() ? 0 : kept.leases().begin()->second.held + kept.leases().begin()->second.returned; };
+  const auto out = [&] {
+    return kept.leases().empty() ? 0 : kept.leases().begin()->second.held + kept.leases().begin()->second.returned;
+  };
 
   const SessionId session = All<effect::Admit>(step(Greeting("a", 1)))[0].session;
   EXPECT_EQ(kept.sessions().count(session), 1u);
-  const LeaseId lease =
-      All<effect::TellArenaOpened>(step(event::ArenaOpen{
-          .session = session, .arena = {.id = kArena, .planes = {MiB(2)}, .slots = 1000}}))[0].lease;
+  const LeaseId lease = All<effect::TellArenaOpened>(step(
+      event::ArenaOpen{.session = session, .arena = {.id = kArena, .planes = {MiB(2)}, .slots = 1000}}))[0]
+                            .lease;
   step(event::Want{.session = session, .arena = kArena, .revision = 1, .slots = 5});
   free_ -= MiB(10);
   step(event::Made{.lease = lease, .slots = 5});

@@ -19,9 +19,9 @@ absl::Status AccessRules::Check(const std::string& tenant, const ProcessIdentity
   if (!access.uids.empty()) absl::StrAppend(&who, "uid ", absl::StrJoin(access.uids, ", "));
   if (!access.uids.empty() && !access.gids.empty()) who += ", or ";
   if (!access.gids.empty()) absl::StrAppend(&who, "gid ", absl::StrJoin(access.gids, ", "));
-  return absl::PermissionDeniedError(absl::StrCat("process ", process.pid, " of uid ", process.uid, ", gid ",
-                                                  process.gid, " may not be tenant '",
-                                                  absl::CHexEscape(tenant.substr(0, kShownName)), "'; it is for ", who));
+  return absl::PermissionDeniedError(
+      absl::StrCat("process ", process.pid, " of uid ", process.uid, ", gid ", process.gid, " may not be tenant '",
+                   absl::CHexEscape(tenant.substr(0, kShownName)), "'; it is for ", who));
 }
 
 }  // namespace kvbroker

@@ -16,8 +16,7 @@ constexpr size_t kFrame = 8;
 constexpr uint32_t kLongestRecord = 1 << 16;
 
 uint32_t Checksum(absl::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
+  return static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
 }
 
 void AppendNumber(uint32_t number, std::string& out) {
@@ -82,15 +81,13 @@ std::optional<Record> FromProto(const journal::v1::Record& record) {
   switch (record.body_case()) {
     case journal::v1::Record::kSession: {
       const journal::v1::Session& proto = record.session();
-      return record::Session{.id = SessionId(proto.id()),
-                             .tenant = proto.tenant(),
-                             .instance = proto.instance(),
-                             .process = {.pid = proto.pid(),
-                                         .start_time = proto.start_time(),
-                                         .uid = proto.uid(),
-                                         .gid = proto.gid()},
-                             .engine = proto.engine(),
-                             .floor = Bytes(proto.floor_bytes())};
+      return record::Session{
+          .id = SessionId(proto.id()),
+          .tenant = proto.tenant(),
+          .instance = proto.instance(),
+          .process = {.pid = proto.pid(), .start_time = proto.start_time(), .uid = proto.uid(), .gid = proto.gid()},
+          .engine = proto.engine(),
+          .floor = Bytes(proto.floor_bytes())};
     }
     case journal::v1::Record::kLease: {
       const journal::v1::Lease& proto = record.lease();

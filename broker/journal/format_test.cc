@@ -16,25 +16,30 @@ using ::testing::IsEmpty;
 const JournalOwner kOwner = {.boot_id = "boot-1", .device_uuid = "GPU-1"};
 
 std::vector<Record> SomeRecords() {
-  return {record::Session{.id = SessionId(3),
-                          .tenant = "a",
-                          .instance = "i",
-                          .process = {.pid = 7, .start_time = 8, .uid = 9, .gid = 10},
-                          .engine = "vllm 0.26.0",
-                          .floor = GiB(3)},
-          record::Lease{.id = LeaseId(5),
-                        .session = SessionId(3),
-                        .arena = ArenaId(6),
-                        .planes = {MiB(2), MiB(64)},
-                        .slots = 1 << 20,
-                        .held = 12,
-                        .returned = 3},
-          record::Session{.id = SessionId(4), .tenant = "b"},
-          record::Lease{.id = LeaseId(7), .session = SessionId(4), .arena = ArenaId(1), .planes = {MiB(8)}, .slots = 9,
-                        .held = 9},
-          record::SessionEnded{SessionId(3)},
-          record::Lease{.id = LeaseId(7), .session = SessionId(4), .arena = ArenaId(1), .planes = {MiB(8)}, .slots = 9,
-                        .returned = 2}};
+  return {
+      record::Session{.id = SessionId(3),
+                      .tenant = "a",
+                      .instance = "i",
+                      .process = {.pid = 7, .start_time = 8, .uid = 9, .gid = 10},
+                      .engine = "vllm 0.26.0",
+                      .floor = GiB(3)},
+      record::Lease{.id = LeaseId(5),
+                    .session = SessionId(3),
+                    .arena = ArenaId(6),
+                    .planes = {MiB(2), MiB(64)},
+                    .slots = 1 << 20,
+                    .held = 12,
+                    .returned = 3},
+      record::Session{.id = SessionId(4), .tenant = "b"},
+      record::Lease{
+          .id = LeaseId(7), .session = SessionId(4), .arena = ArenaId(1), .planes = {MiB(8)}, .slots = 9, .held = 9},
+      record::SessionEnded{SessionId(3)},
+      record::Lease{.id = LeaseId(7),
+                    .session = SessionId(4),
+                    .arena = ArenaId(1),
+                    .planes = {MiB(8)},
+                    .slots = 9,
+                    .returned = 2}};
 }
 
 // A journal with these records behind its header; `ends[i]` is where it is long enough for i of them.

@@ -23,7 +23,11 @@ using ::testing::SizeIs;
 
 record::Session ASession(uint64_t id) { return {.id = SessionId(id), .tenant = "a", .process = {.pid = 7}}; }
 record::Lease ALease(uint64_t id, uint64_t session, uint64_t out) {
-  return {.id = LeaseId(id), .session = SessionId(session), .arena = ArenaId(1), .planes = {MiB(2)}, .slots = 99,
+  return {.id = LeaseId(id),
+          .session = SessionId(session),
+          .arena = ArenaId(1),
+          .planes = {MiB(2)},
+          .slots = 99,
           .held = out};
 }
 

@@ -80,7 +80,7 @@ class SimClient {
     std::function<ConnectionPtr(SimClient&)> connect;
     std::function<void(const ConnectionPtr&, Event)> arrive;  // at the broker
     std::function<void(SimClient&)> died;
-    uint64_t epoch = 1;         // of the broker that is there, or was last
+    uint64_t epoch = 1;           // of the broker that is there, or was last
     bool tells_external = false;  // liars say what they hold outside their arenas, too
   };
   // What is in its slots: so many cannot be had, so many are of running requests, the rest is all of one kind.

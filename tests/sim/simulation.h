@@ -36,7 +36,7 @@ class Simulation {
     uint64_t steps = 0;
     uint64_t plans = 0;
     std::optional<std::string> failure;
-    uint64_t rooms_at_once = 0;    // ready, at the most
+    uint64_t rooms_at_once = 0;  // ready, at the most
     uint64_t restarts = 0;
     std::deque<std::string> last;  // where traced
   };
@@ -91,7 +91,7 @@ class Simulation {
   Bytes deficit_;      // of the reserves, after the newest plan
   Bytes others_grew_;  // at the look before
   bool looked_ = true;
-  Bytes returned_;     // after the step before
+  Bytes returned_;  // after the step before
   absl::Time last_change_;
   uint64_t moved_slots_ = 0;
   std::optional<absl::Time> owed_since_;
