@@ -281,11 +281,12 @@ void SessionWorker::TryReconnect() {
   const bool refused = connection.ok() ? !TakesOver((*connection)->welcome()) : IsAboutWhatIsHeld(connection.status());
   resume_refused_ = frame.has_resume() && refused;
   if (!connection.ok() || resume_refused_) return PlanReconnect();
+  // Before anybody can see that it is back: who sees it may wait for growth.
+  for (const auto& [id, arena] : arenas_) arena->away_ = false;
   Connected(*std::move(connection));
   LogInfo("kvbroker: the broker is back, session ", connection_->welcome().session_id());
   TellMode();
   for (const auto& [id, arena] : arenas_) {
-    arena->away_ = false;
     if (frame.has_resume()) {
       absl::MutexLock lock(&arena->mu_);
       arena->books_.Resume();
