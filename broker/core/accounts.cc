@@ -16,17 +16,17 @@ record::Session RecordOf(const SessionRecord& session) {
 }
 
 // What was made and never handed over ends with the broker.
+uint64_t HeldOf(const Lease& lease) { return lease.counts().sent + lease.counts().active; }
+
 record::Lease RecordOf(const Lease& lease) {
   return {.id = lease.id(),
           .session = lease.session(),
           .arena = lease.arena(),
           .planes = lease.planes(),
           .slots = lease.slots(),
-          .held = lease.counts().sent + lease.counts().active,
+          .held = HeldOf(lease),
           .returned = lease.counts().returned};
 }
-
-bool IsOut(const record::Lease& lease) { return lease.held > 0 || lease.returned > 0; }
 
 }  // namespace
 
@@ -38,7 +38,7 @@ void Accounts::Apply(const Record& record) {
   } else if (const auto* lease = std::get_if<record::Lease>(&record)) {
     if (!lease->id) return;
     next_lease_ = std::max(next_lease_, LeaseId(lease->id.value() + 1));
-    if (!IsOut(*lease)) {
+    if (lease->held == 0 && lease->returned == 0) {
       leases_.erase(lease->id);
     } else if (sessions_.count(lease->session) != 0 && lease->arena && !lease->planes.empty()) {
       leases_[lease->id] = *lease;
@@ -50,47 +50,35 @@ void Accounts::Apply(const Record& record) {
   }
 }
 
-std::vector<Record> Accounts::Follow(const Ledger& ledger, LeaseId id) {
-  std::vector<Record> records;
-  const auto lease = ledger.leases().find(id);
-  const auto known = leases_.find(id);
-  if (lease == ledger.leases().end()) {
-    if (known == leases_.end()) return records;
-    record::Lease ended = known->second;
-    ended.held = ended.returned = 0;
-    records.push_back(std::move(ended));
-  } else {
-    record::Lease now = RecordOf(lease->second);
-    const bool changed = known == leases_.end() ? IsOut(now) : now != known->second;
-    if (changed) records.push_back(std::move(now));
-  }
-  for (const Record& record : records) Apply(record);
-  return records;
+void Accounts::Take(Record record, std::vector<Record>& records) {
+  Apply(record);
+  records.push_back(std::move(record));
+}
+
+void Accounts::Follow(const Lease& lease, std::vector<Record>& records) {
+  const auto known = leases_.find(lease.id());
+  const uint64_t held = known == leases_.end() ? 0 : known->second.held;
+  const uint64_t returned = known == leases_.end() ? 0 : known->second.returned;
+  if (HeldOf(lease) != held || lease.counts().returned != returned) Take(RecordOf(lease), records);
 }
 
 std::vector<Record> Accounts::Follow(const Ledger& ledger) {
   std::vector<Record> records;
-  const auto take = [&](Record record) {
-    Apply(record);
-    records.push_back(std::move(record));
-  };
   for (const auto& [id, session] : ledger.sessions()) {
-    if (sessions_.count(id) == 0) take(RecordOf(session));
+    if (sessions_.count(id) == 0) Take(RecordOf(session), records);
   }
-  std::vector<SessionId> ended;
+  std::vector<Record> ended;
   for (const auto& [id, session] : sessions_) {
-    if (ledger.FindSession(id) == nullptr) ended.push_back(id);
+    if (ledger.FindSession(id) == nullptr) ended.push_back(record::SessionEnded{id});
   }
-  for (const SessionId id : ended) take(record::SessionEnded{id});
-
-  std::vector<LeaseId> leases;
   for (const auto& [id, lease] : leases_) {
-    if (ledger.leases().count(id) == 0) leases.push_back(id);
+    if (ledger.leases().count(id) != 0 || ledger.FindSession(lease.session) == nullptr) continue;
+    record::Lease none = lease;
+    none.held = none.returned = 0;
+    ended.push_back(std::move(none));
   }
-  for (const auto& [id, lease] : ledger.leases()) leases.push_back(id);
-  for (const LeaseId id : leases) {
-    for (Record& record : Follow(ledger, id)) records.push_back(std::move(record));
-  }
+  for (Record& record : ended) Take(std::move(record), records);
+  for (const auto& [id, lease] : ledger.leases()) Follow(lease, records);
   return records;
 }
 

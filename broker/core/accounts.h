@@ -53,18 +53,17 @@ struct SessionEnded {
 
 using Record = std::variant<record::Session, record::Lease, record::SessionEnded>;
 
-// The accounts that records add up to, whatever the order in which sessions come. What makes no sense (a lease of no
-// session, more slots out than there are) is passed over: whoever wrote it was interrupted, or no broker. Invariants:
-// every lease's session is there; every lease has slots out, held or returned.
+// The accounts that records add up to. A lease of no session, or of no arena, is passed over: whoever wrote it was no
+// broker. Invariants: every lease's session is there; every lease has slots out, held or returned.
 //
 // Plain values, no I/O. Thread-compatible.
 class Accounts {
  public:
   void Apply(const Record& record);
 
-  // What of `ledger` is not in here yet, as records; they are applied. The first of the two looks at one lease alone.
-  std::vector<Record> Follow(const Ledger& ledger, LeaseId lease);
+  // What of the ledger, or of one lease of it, is not in here yet, as records; they are applied.
   std::vector<Record> Follow(const Ledger& ledger);
+  void Follow(const Lease& lease, std::vector<Record>& records);
 
   // The shortest way to say all of it.
   std::vector<Record> Records() const;
@@ -80,6 +79,8 @@ class Accounts {
   friend bool operator==(const Accounts&, const Accounts&) = default;
 
  private:
+  void Take(Record record, std::vector<Record>& records);
+
   std::map<SessionId, record::Session> sessions_;
   std::map<LeaseId, record::Lease> leases_;
   SessionId next_session_{1};

@@ -88,7 +88,9 @@ TEST_F(AccountsTest, FollowsSlotsFromTheMomentTheyAreHandedOver) {
   EXPECT_THAT(Follow(), IsEmpty());
 
   const BatchId batch = *lease.Send(2);
-  EXPECT_THAT(accounts_.Follow(ledger_, lease.id()), SizeIs(1));
+  std::vector<Record> records;
+  accounts_.Follow(lease, records);
+  EXPECT_THAT(records, SizeIs(1));
   EXPECT_EQ(accounts_.leases().at(lease.id()).held, 2u);
   EXPECT_THAT(accounts_.Follow(ledger_), IsEmpty());
 

@@ -47,21 +47,6 @@ std::vector<Effect> Arbiter::Step(const Event& event, absl::Time now) {
   return std::exchange(effects_, {});
 }
 
-void Arbiter::Journal(bool planned) {
-  std::vector<Record> records;
-  if (planned) {
-    records = journalled_.Follow(ledger_);
-  } else {
-    // What is handed over is all that raises what is out in a step that plans nothing.
-    for (const Effect& effect : effects_) {
-      const auto* batch = std::get_if<effect::HandOver>(&effect);
-      if (batch == nullptr || batch->slots == 0) continue;
-      for (Record& record : journalled_.Follow(ledger_, batch->lease)) records.push_back(std::move(record));
-    }
-  }
-  if (!records.empty()) effects_.insert(effects_.begin(), effect::Journal{std::move(records)});
-}
-
 // ---------------------------------------------------------------- sessions
 
 absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
@@ -184,58 +169,6 @@ void Arbiter::On(const event::Hello& hello) {
   }
   Inform(absl::StrCat("session opened ", Describe(session), " uid=", session.process.uid, " engine='", session.engine,
                       "' held=", ledger_.ChargedTo(session).in_bytes()));
-}
-
-absl::Status Arbiter::CheckRecovered(const record::Lease& lease) const {
-  KVB_RETURN_IF_ERROR(CheckArena({.id = lease.arena, .planes = lease.planes, .slots = lease.slots}));
-  Bytes slot;
-  for (const Bytes plane : lease.planes) slot += plane;
-  if (lease.held > lease.slots || lease.returned > kLargestArena / slot) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(lease.held, " of ", lease.slots, " slots held, and ", lease.returned, " let go of"));
-  }
-  return absl::OkStatus();
-}
-
-void Arbiter::On(const event::Recovered& recovered) {
-  KVB_CHECK(ledger_.sessions().empty(), "a broker recovers before it serves");
-  journalled_ = recovered.accounts;
-  plan_is_due_ = true;
-  for (const auto& [id, account] : recovered.accounts.sessions()) {
-    if (const absl::Status tenant = tenants_.Restore(account.tenant); !tenant.ok()) {
-      Warn(absl::StrCat("journal session=", id.value(), ": ", tenant.message(), "; passed over"));
-      continue;
-    }
-    ledger_.AddSession({.id = id,
-                        .tenant = account.tenant,
-                        .instance = account.instance,
-                        .process = account.process,
-                        .engine = account.engine,
-                        .state = SessionState::kLost,
-                        .opened = now_,
-                        .floor = account.floor});
-  }
-  ledger_.BeginLeasesAt(recovered.accounts.next_lease());
-  for (const auto& [id, account] : recovered.accounts.leases()) {
-    SessionRecord* session = ledger_.FindSession(account.session);
-    if (session == nullptr) continue;
-    absl::Status check = CheckRecovered(account);
-    if (check.ok() && session->leases.count(account.arena) != 0) {
-      check = absl::AlreadyExistsError(absl::StrCat("arena ", account.arena.value(), " stands there twice"));
-    }
-    if (!check.ok()) {
-      Warn(absl::StrCat("journal lease=", id.value(), ": ", check.message(), "; passed over"));
-      continue;
-    }
-    Lease& lease = ledger_.RestoreLease(*session, id, account.arena, account.planes, account.slots);
-    lease.Adopt(account.held);
-    lease.AdoptReturned(account.returned);
-    NoteReturned(id, account.returned);
-    adopted_ = true;
-  }
-  for (const auto& [id, session] : ledger_.sessions()) {
-    Inform(absl::StrCat("session recovered ", Describe(session), " held=", ledger_.ChargedTo(session).in_bytes()));
-  }
 }
 
 void Arbiter::On(const event::Poisoned& poisoned) {

@@ -61,7 +61,7 @@ class Lease {
   uint64_t total_granted() const { return total_granted_; }
   uint64_t total_revoked() const { return total_revoked_; }
 
-  // REQUIRES of the next four: the counts allow it; they follow the broker's own decisions.
+  // REQUIRES of the next five: the counts allow it; they follow the broker's own decisions.
   void Grant(uint64_t slots);
   void Adopt(uint64_t slots);          // of a client that comes back: active at once
   void AdoptReturned(uint64_t slots);  // of an earlier broker's account: let go of, not yet seen as free
