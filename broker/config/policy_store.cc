@@ -16,6 +16,7 @@
 #include "broker/config/first_parse_error.h"
 #include "broker/config/tenant_setting.h"
 #include "broker/core/tenants.h"
+#include "common/base/file.h"
 #include "common/base/status.h"
 #include "common/base/unique_fd.h"
 #include "proto/config.pb.h"
@@ -26,10 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kHeading[] = "# What kvctl set. Written by kvbrokerd; change it with kvctl.\n";
-
-absl::Status Unavailable(int error, absl::string_view what, const std::string& path) {
-  return absl::UnavailableError(ErrnoToStatus(error, absl::StrCat(what, " ", path)).message());
-}
 
 // ---------------------------------------------------------------- the file's text
 
@@ -111,27 +108,9 @@ absl::StatusOr<std::map<std::string, TenantPolicy>> TenantsOf(const config::v1::
 
 // ---------------------------------------------------------------- the disk
 
-// None: there is no file.
-absl::StatusOr<std::optional<std::string>> Read(const std::string& path) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid() && errno == ENOENT) return std::nullopt;
-  if (!file.valid()) return Unavailable(errno, "reading", path);
-  std::string text;
-  char buffer[4096];
-  while (true) {
-    const ssize_t n = read(file.get(), buffer, sizeof(buffer));
-    if (n == 0) return text;
-    if (n > 0) {
-      text.append(buffer, static_cast<size_t>(n));
-    } else if (errno != EINTR) {
-      return Unavailable(errno, "reading", path);
-    }
-  }
-}
-
 absl::Status Sync(const fs::path& folder) {
   const UniqueFd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() || fsync(fd.get()) != 0) return Unavailable(errno, "syncing the folder", folder);
+  if (!fd.valid() || fsync(fd.get()) != 0) return FileError("syncing the folder", folder);
   return absl::OkStatus();
 }
 
@@ -139,22 +118,17 @@ absl::Status Sync(const fs::path& folder) {
 absl::Status MakeFolder(const fs::path& folder) {
   if (mkdir(folder.c_str(), 0755) == 0) return Sync(folder.parent_path());
   if (errno == EEXIST) return absl::OkStatus();
-  if (errno != ENOENT || !folder.has_relative_path()) return Unavailable(errno, "making the folder", folder);
+  if (errno != ENOENT || !folder.has_relative_path()) return FileError("making the folder", folder);
   KVB_RETURN_IF_ERROR(MakeFolder(folder.parent_path()));
-  if (mkdir(folder.c_str(), 0755) != 0) return Unavailable(errno, "making the folder", folder);
+  if (mkdir(folder.c_str(), 0755) != 0) return FileError("making the folder", folder);
   return Sync(folder.parent_path());
 }
 
 absl::Status Write(const std::string& path, absl::string_view text) {
   const UniqueFd file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file.valid()) return Unavailable(errno, "writing", path);
-  while (!text.empty()) {
-    const ssize_t n = write(file.get(), text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Unavailable(errno, "writing", path);
-    text.remove_prefix(static_cast<size_t>(n));
-  }
-  if (fsync(file.get()) != 0) return Unavailable(errno, "writing", path);
+  if (!file.valid()) return FileError("writing", path);
+  KVB_RETURN_IF_ERROR(WriteAll(file.get(), text, path));
+  if (fsync(file.get()) != 0) return FileError("writing", path);
   return absl::OkStatus();
 }
 
@@ -162,7 +136,7 @@ absl::Status Write(const std::string& path, absl::string_view text) {
 
 absl::StatusOr<PolicyStore> PolicyStore::Open(const std::string& path) {
   const std::string absolute = fs::absolute(path);
-  KVB_ASSIGN_OR_RETURN(const std::optional<std::string> text, Read(absolute));
+  KVB_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadFile(absolute));
   if (!text.has_value()) return PolicyStore(absolute, {}, 0);
   const auto in_file = [&](const absl::Status& status) {
     return absl::DataLossError(absl::StrCat("the policy in ", absolute, status.message()));
@@ -180,7 +154,7 @@ absl::Status PolicyStore::Save(std::map<std::string, TenantPolicy> tenants, uint
   const std::string fresh = absl::StrCat(path_, ".new");
   absl::Cleanup remove = [&fresh] { unlink(fresh.c_str()); };
   KVB_RETURN_IF_ERROR(Write(fresh, ToText(tenants, revision)));
-  if (rename(fresh.c_str(), path_.c_str()) != 0) return Unavailable(errno, "writing", path_);
+  if (rename(fresh.c_str(), path_.c_str()) != 0) return FileError("writing", path_);
   std::move(remove).Cancel();
   KVB_RETURN_IF_ERROR(Sync(folder));
   tenants_ = std::move(tenants);
