@@ -58,11 +58,11 @@ ConnectionPtr SimBroker::NewConnection(SimClient& client) {
   auto connection = std::make_shared<Connection>(id, client, timeline_, rng_, options_.slowest_channel);
   connection->epoch = world_.epoch;
   connections_[id] = connection;
-  if (away_) Hang(connection);
+  if (away_) HangUp(connection);
   return connection;
 }
 
-void SimBroker::Hang(const ConnectionPtr& connection) {
+void SimBroker::HangUp(const ConnectionPtr& connection) {
   connection->closed_by_broker = true;
   connection->frames_down.Send([connection] {
     connection->client.Arrive(
@@ -72,14 +72,14 @@ void SimBroker::Hang(const ConnectionPtr& connection) {
 
 void SimBroker::Died(SimClient& client) {
   for (const auto& [session, connection] : sessions_) {
-    if (&connection->client == &client) EndIsSeen(session, rng_.UpTo(absl::Milliseconds(300)));
+    if (&connection->client == &client) EndIsSeen(session);
   }
   if (died_) died_();
 }
 
-// The broker that lives now hears that the session's process has ended.
-void SimBroker::EndIsSeen(SessionId session, absl::Duration delay) {
-  timeline_.After(delay, [this, session, epoch = world_.epoch] {
+// The broker that lives now hears, some time later, that the session's process has ended.
+void SimBroker::EndIsSeen(SessionId session) {
+  timeline_.After(rng_.UpTo(absl::Milliseconds(300)), [this, session, epoch = world_.epoch] {
     if (epoch == world_.epoch) Step(event::ProcessEnded{.session = session});
   });
 }
@@ -98,7 +98,7 @@ void SimBroker::Crash() {
   events_.clear();
   worker_.Die();
   for (const auto& [id, connection] : connections_) {
-    if (connection->epoch == world_.epoch && !connection->closed_by_broker) Hang(connection);
+    if (connection->epoch == world_.epoch && !connection->closed_by_broker) HangUp(connection);
   }
   if (options_.trace) Trace("---- the broker is killed");
   timeline_.After(away_for_, [this] { Restart(); });
@@ -197,7 +197,7 @@ void SimBroker::Perform(const effect::Admit& admit) {
       for (const SimDevice::Slot slot : arena.mapped) device_.Adopt(slot);
     }
   }
-  if (!client.alive()) EndIsSeen(admit.session, rng_.UpTo(absl::Milliseconds(300)));
+  if (!client.alive()) EndIsSeen(admit.session);
   connection->frames_down.Send([connection, admit] {
     connection->welcomed = true;
     connection->client.Arrive(
@@ -261,22 +261,14 @@ void SimBroker::Perform(const effect::Disconnect& disconnect) {
   if (connection->client.honest()) {
     Fail(absl::StrCat("an honest client is disconnected: ", disconnect.status.ToString()));
   }
-  connection->closed_by_broker = true;
-  connection->frames_down.Send([connection] {
-    connection->client.Arrive(
-        connection, [connection] { connection->client.Closed(); }, [] {});
-  });
+  HangUp(connection);
   Step(event::ConnectionLost{.session = disconnect.session});
 }
 
 void SimBroker::Perform(const effect::EndSession& end) {
   const ConnectionPtr& connection = sessions_.at(end.session);
   ended_.insert(end.session);
-  connection->closed_by_broker = true;
-  connection->frames_down.Send([connection] {
-    connection->client.Arrive(
-        connection, [connection] { connection->client.Closed(); }, [] {});
-  });
+  HangUp(connection);
 }
 
 void SimBroker::Perform(const effect::MakeExtents& make) {

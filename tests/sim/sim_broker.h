@@ -79,10 +79,10 @@ class SimBroker {
 
  private:
   ConnectionPtr NewConnection(SimClient& client);
-  void Hang(const ConnectionPtr& connection);
+  void HangUp(const ConnectionPtr& connection);
   void Crash();
   void Restart();
-  void EndIsSeen(SessionId session, absl::Duration delay);
+  void EndIsSeen(SessionId session);
   void Died(SimClient& client);
   void Take(const Event& event);
   void NoteLastWord(const Event& event);

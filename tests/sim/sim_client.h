@@ -68,7 +68,7 @@ class SimClient {
     std::optional<absl::Duration> releases;  // from giving back to saying so; none: as long as a thought
     absl::Duration responds;                 // to a lowered target
     absl::Duration claims_to_respond;        // in its reports
-    bool wants_within_target = true;         // as our own client does; else it goes on wanting what it wants
+    bool wants_within_target = true;         // else it goes on wanting what it wants, as our own client does
     bool grows = false;                      // wants all that its arenas could map
     Bytes floor;
     Bytes unit = MiB(2);  // extents are one or two of it

@@ -22,11 +22,11 @@ void SimWorker::Look(absl::Duration delay) {
   const absl::Time when = timeline_.now() + delay;
   if (when >= next_look_) return;
   next_look_ = when;
-  timeline_.After(delay, [this, when, life = life_] {
-    if (next_look_ != when || life != life_) return;
-    next_look_ = absl::InfiniteFuture();
-    if (!std::exchange(look_queued_, true)) Enqueue(LookJob{});
-  });
+  timeline_.After(delay, OfThisLife([this, when] {
+                    if (next_look_ != when) return;
+                    next_look_ = absl::InfiniteFuture();
+                    if (!std::exchange(look_queued_, true)) Enqueue(LookJob{});
+                  }));
 }
 
 std::optional<std::vector<SimDevice::Slot>> SimWorker::StartBatch(LeaseId lease, BatchId batch, uint64_t slots) {
@@ -78,6 +78,12 @@ void SimWorker::Die() {
   unmade_ = Bytes();
 }
 
+Timeline::Task SimWorker::OfThisLife(Timeline::Task task) {
+  return [this, life = life_, task = std::move(task)] {
+    if (life == life_) task();
+  };
+}
+
 void SimWorker::LetGoOfOwn(const std::vector<SimDevice::Slot>& slots) {
   for (const SimDevice::Slot slot : slots) {
     device_.Disown(slot);
@@ -91,14 +97,13 @@ void SimWorker::Enqueue(Job job) {
 }
 
 void SimWorker::Work() {
-  timeline_.After(rng_.UpTo(slowest_), [this, life = life_] {
-    if (life != life_) return;
-    const Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    std::visit([this](const auto& j) { Do(j); }, job);
-    working_ = !jobs_.empty();
-    if (working_) Work();
-  });
+  timeline_.After(rng_.UpTo(slowest_), OfThisLife([this] {
+                    const Job job = std::move(jobs_.front());
+                    jobs_.pop_front();
+                    std::visit([this](const auto& j) { Do(j); }, job);
+                    working_ = !jobs_.empty();
+                    if (working_) Work();
+                  }));
 }
 
 void SimWorker::Do(MakeJob job) {
@@ -114,21 +119,19 @@ void SimWorker::Do(MakeJob job) {
   unmade_ -= job.slot * made.size();
   if (!made.empty()) {
     arriving_.push_back(made);
-    to_broker_.Send([this, lease = job.lease, made, life = life_] {
-      if (life != life_) return;
+    to_broker_.Send(OfThisLife([this, lease = job.lease, made] {
       arriving_.pop_front();
       std::vector<SimDevice::Slot>& all = made_[lease];
       all.insert(all.end(), made.begin(), made.end());
       results_.event(event::Made{.lease = lease, .slots = made.size()});
-    });
+    }));
   }
   if (failed) {
     unmade_ -= job.slot * job.slots;
-    to_broker_.Send([this, job, life = life_] {
-      if (life != life_) return;
+    to_broker_.Send(OfThisLife([this, job] {
       results_.event(
           event::MakeFailed{.lease = job.lease, .slots = job.slots, .error = absl::ResourceExhaustedError("full")});
-    });
+    }));
   } else if (job.slots > 0) {
     jobs_.push_back(job);
   }
@@ -138,11 +141,10 @@ void SimWorker::Do(const LookJob&) {
   look_queued_ = false;
   const Sample sample = {.event = {.total = device_.total(), .free = device_.free()},
                          .others_grew = device_.others_grew()};
-  to_broker_.Send([this, sample, life = life_] {
-    if (life != life_) return;
+  to_broker_.Send(OfThisLife([this, sample] {
     Look(look_interval_);
     results_.sample(sample);
-  });
+  }));
 }
 
 void SimWorker::Do(const LetGoJob& job) {

@@ -64,6 +64,8 @@ class SimWorker {
   };
   using Job = std::variant<MakeJob, LookJob, LetGoJob>;
 
+  // Not done any more once the broker that it is of is dead.
+  Timeline::Task OfThisLife(Timeline::Task task);
   void LetGoOfOwn(const std::vector<SimDevice::Slot>& slots);
   void Enqueue(Job job);
   void Work();

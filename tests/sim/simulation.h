@@ -27,7 +27,7 @@ class Simulation {
     uint64_t steps = 400;  // before it calms down
     bool trace = false;    // keeps the last events and effects as text
     bool oracle = false;   // compares every plan's shares with the oracle
-    bool modest = true;    // some clients want no more than their targets allow, as our own client does
+    bool modest = true;    // some clients want no more than their targets allow
     bool crashes = false;  // the broker is killed now and then, between any two effects
     // Where all is calm nothing moves but for turns, and nobody lacks what it is entitled to.
     bool must_rest = true;
