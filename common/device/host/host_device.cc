@@ -78,22 +78,25 @@ HostDevice::HostDevice(const Options& options, UniqueFd inotify)
       inotify_(std::move(inotify)),
       // Another name than that of any owner before; in a container all have the same pid.
       memfd_name_(absl::StrCat(MemfdPrefix(info_.uuid, options.owner), getpid(), "-", absl::GetCurrentTimeNanos())) {
-  if (!options.owner.empty()) left_.emplace(MemfdPrefix(info_.uuid, options.owner), memfd_name_);
+  if (options.owner.empty()) return;
+  left_.emplace(MemfdPrefix(info_.uuid, options.owner), memfd_name_);
+  LookAtLeft();
+}
+
+void HostDevice::LookAtLeft() {
+  if (!left_.has_value()) return;
+  left_bytes_ = left_->Look();
+  if (left_bytes_.IsZero()) left_.reset();
 }
 
 Bytes HostDevice::FreeNow() {
   CollectEnded();
-  Bytes used = live_;
-  if (left_.has_value()) {
-    const Bytes left = left_->Look();
-    if (left.IsZero()) left_.reset();
-    used += left;
-  }
-  return MinusOrZero(capacity_, used);
+  return MinusOrZero(capacity_, live_ + left_bytes_);
 }
 
 absl::StatusOr<DeviceMemory> HostDevice::Memory() {
   absl::MutexLock lock(&mu_);
+  LookAtLeft();
   return DeviceMemory{.total = capacity_, .free = FreeNow()};
 }
 
@@ -105,6 +108,7 @@ absl::StatusOr<RawExtent> HostDevice::Create(Bytes bytes) {
   if (fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) return ErrnoToStatus(errno, "fcntl F_ADD_SEALS");
 
   absl::MutexLock lock(&mu_);
+  if (bytes > FreeNow()) LookAtLeft();  // only where it matters: it reads lists of other processes
   if (const Bytes free = FreeNow(); bytes > free) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the host device has ", ToString(free), " free, not ", ToString(bytes)));

@@ -70,6 +70,7 @@ class HostDevice : public Device {
   // The same by the watches that are left, for events that were lost.
   void CollectUnwatched() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  void LookAtLeft() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Bytes FreeNow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Constant after construction.
@@ -80,6 +81,7 @@ class HostDevice : public Device {
 
   absl::Mutex mu_;
   std::optional<LeftExtents> left_ ABSL_GUARDED_BY(mu_);  // none: nothing is, any more
+  Bytes left_bytes_ ABSL_GUARDED_BY(mu_);                 // as of the newest look; it only becomes less
   absl::flat_hash_map<int, Bytes> live_by_watch_ ABSL_GUARDED_BY(mu_);
   Bytes live_ ABSL_GUARDED_BY(mu_);                // the sum of live_by_watch_
   bool events_lost_ ABSL_GUARDED_BY(mu_) = false;  // and not yet made up for
