@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "broker/core/testing/some_records.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -11,19 +12,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-record::Session ASession(uint64_t id) {
-  return {.id = SessionId(id), .tenant = "a", .process = {.pid = 7, .start_time = 1}};
-}
-
-record::Lease ALease(uint64_t id, uint64_t session, uint64_t out) {
-  return {.id = LeaseId(id),
-          .session = SessionId(session),
-          .arena = ArenaId(1),
-          .planes = {MiB(2)},
-          .slots = 100,
-          .held = out};
-}
 
 Accounts Of(const std::vector<Record>& records) {
   Accounts accounts;

@@ -80,7 +80,7 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
                                                      hello.held[i].arena.slots, " slots and cannot hold ",
                                                      hello.held[i].slots));
     }
-    for (const Bytes plane : hello.held[i].arena.planes) held += plane * hello.held[i].slots;
+    held += Sum(hello.held[i].arena.planes) * hello.held[i].slots;
     for (size_t j = 0; j < i; ++j) {
       if (hello.held[j].arena.id == hello.held[i].arena.id) {
         return absl::InvalidArgumentError(
@@ -302,8 +302,7 @@ absl::Status Arbiter::CheckArena(const ArenaDescription& arena) const {
                  " up to ", ToString(kLargestExtent));
     }
   }
-  Bytes slot;
-  for (const Bytes plane : arena.planes) slot += plane;
+  const Bytes slot = Sum(arena.planes);
   if (arena.slots > kLargestArena / slot) {
     return bad(arena.slots, " slots of ", ToString(slot), " are more than ", ToString(kLargestArena));
   }

@@ -26,9 +26,7 @@ void Arbiter::Journal(bool planned) {
 
 absl::Status Arbiter::CheckRecovered(const record::Lease& lease) const {
   KVB_RETURN_IF_ERROR(CheckArena({.id = lease.arena, .planes = lease.planes, .slots = lease.slots}));
-  Bytes slot;
-  for (const Bytes plane : lease.planes) slot += plane;
-  if (lease.held > lease.slots || lease.returned > kLargestArena / slot) {
+  if (lease.held > lease.slots || lease.returned > kLargestArena / Sum(lease.planes)) {
     return absl::InvalidArgumentError(
         absl::StrCat(lease.held, " of ", lease.slots, " slots held, and ", lease.returned, " let go of"));
   }

@@ -19,9 +19,7 @@ void Move(uint64_t slots, uint64_t& from, uint64_t& to) {
 }  // namespace
 
 Lease::Lease(LeaseId id, SessionId session, ArenaId arena, std::vector<Bytes> planes, uint64_t slots)
-    : id_(id), session_(session), arena_(arena), planes_(std::move(planes)), slots_(slots) {
-  for (const Bytes plane : planes_) slot_bytes_ += plane;
-}
+    : id_(id), session_(session), arena_(arena), planes_(std::move(planes)), slot_bytes_(Sum(planes_)), slots_(slots) {}
 
 void Lease::Grant(uint64_t slots) {
   counts_.starved += slots;

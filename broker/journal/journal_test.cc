@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "broker/core/testing/some_records.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -20,16 +21,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-record::Session ASession(uint64_t id) { return {.id = SessionId(id), .tenant = "a", .process = {.pid = 7}}; }
-record::Lease ALease(uint64_t id, uint64_t session, uint64_t out) {
-  return {.id = LeaseId(id),
-          .session = SessionId(session),
-          .arena = ArenaId(1),
-          .planes = {MiB(2)},
-          .slots = 99,
-          .held = out};
-}
 
 class JournalTest : public ::testing::Test {
  protected:

@@ -34,6 +34,12 @@ uint64_t operator/(Bytes a, Bytes b) {
   return a.count_ / b.count_;
 }
 
+Bytes Sum(const std::vector<Bytes>& parts) {
+  Bytes sum;
+  for (const Bytes part : parts) sum += part;
+  return sum;
+}
+
 Bytes MinusOrZero(Bytes a, Bytes b) { return a > b ? a - b : Bytes(); }
 
 uint64_t UnitsFor(Bytes a, Bytes unit) { return a / unit + (a.in_bytes() % unit.in_bytes() != 0 ? 1 : 0); }

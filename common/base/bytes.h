@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -39,6 +40,8 @@ class Bytes {
 constexpr Bytes KiB(uint64_t n) { return Bytes(n << 10); }
 constexpr Bytes MiB(uint64_t n) { return Bytes(n << 20); }
 constexpr Bytes GiB(uint64_t n) { return Bytes(n << 30); }
+
+Bytes Sum(const std::vector<Bytes>& parts);
 
 // a - b, or zero where b is more.
 Bytes MinusOrZero(Bytes a, Bytes b);

@@ -169,7 +169,7 @@ class Life {
         sessions_.push_back(admit->session);
       } else if (const auto* make = std::get_if<effect::MakeExtents>(&effect)) {
         making_.push_back(*make);
-        for (const Bytes plane : make->planes) to_make += plane * make->slots;
+        to_make += Sum(make->planes) * make->slots;
       }
     }
     KVB_CHECK(to_make <= free_, "no more is made than the device showed");

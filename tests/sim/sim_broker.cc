@@ -271,11 +271,7 @@ void SimBroker::Perform(const effect::EndSession& end) {
   HangUp(connection);
 }
 
-void SimBroker::Perform(const effect::MakeExtents& make) {
-  Bytes slot;
-  for (const Bytes plane : make.planes) slot += plane;
-  worker_.Make(make.lease, slot, make.slots);
-}
+void SimBroker::Perform(const effect::MakeExtents& make) { worker_.Make(make.lease, Sum(make.planes), make.slots); }
 
 void SimBroker::Perform(const effect::HandOver& batch) {
   const ConnectionPtr& connection = sessions_.at(batch.session);

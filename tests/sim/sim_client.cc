@@ -158,7 +158,7 @@ void SimClient::OpenArena(std::vector<Bytes> planes, uint64_t slots) {
   const ArenaId id(next_arena_++);
   Arena& arena = arenas_[id];
   arena.description = {.id = id, .planes = std::move(planes), .slots = slots};
-  for (const Bytes plane : arena.description.planes) arena.slot += plane;
+  arena.slot = Sum(arena.description.planes);
   SendMessage(event::ArenaOpen{.session = session(), .arena = arena.description});
 }
 
