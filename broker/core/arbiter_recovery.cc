@@ -38,8 +38,12 @@ void Arbiter::On(const event::Recovered& recovered) {
   journalled_ = recovered.accounts;
   plan_is_due_ = true;
   for (const auto& [id, account] : recovered.accounts.sessions()) {
-    if (const absl::Status tenant = tenants_.Restore(account.tenant); !tenant.ok()) {
-      Warn(absl::StrCat("journal session=", id.value(), ": ", tenant.message(), "; passed over"));
+    // No broker had more: what is out in all is a number that can be.
+    const absl::Status check = ledger_.sessions().size() < kMostSessions
+                                   ? tenants_.Restore(account.tenant)
+                                   : absl::ResourceExhaustedError(absl::StrCat("more than ", kMostSessions));
+    if (!check.ok()) {
+      Warn(absl::StrCat("journal session=", id.value(), ": ", check.message(), "; passed over"));
       continue;
     }
     ledger_.AddSession({.id = id,
@@ -58,6 +62,9 @@ void Arbiter::On(const event::Recovered& recovered) {
     absl::Status check = CheckRecovered(account);
     if (check.ok() && session->leases.count(account.arena) != 0) {
       check = absl::AlreadyExistsError(absl::StrCat("arena ", account.arena.value(), " stands there twice"));
+    }
+    if (check.ok() && session->leases.size() >= kMostArenas) {
+      check = absl::ResourceExhaustedError(absl::StrCat("its session has ", kMostArenas, " arenas already"));
     }
     if (!check.ok()) {
       Warn(absl::StrCat("journal lease=", id.value(), ": ", check.message(), "; passed over"));

@@ -148,6 +148,26 @@ TEST_F(RecoveryTest, WhatMakesNoSenseIsPassedOver) {
   EXPECT_EQ(passed_over, 5u);
 }
 
+TEST_F(RecoveryTest, MoreThanABrokerCanHaveIsPassedOver) {
+  Accounts accounts;
+  for (uint64_t id = 1; id <= Arbiter::kMostSessions + 1; ++id) {
+    accounts.Apply(record::Session{.id = SessionId(id), .tenant = "a", .process = {.pid = 1, .start_time = 1}});
+  }
+  // As many bytes as can be: those of all together are more than 2^64.
+  const record::Lease most = {.planes = {GiB(64)}, .slots = 1024, .held = 1024, .returned = 1024};
+  for (uint64_t id = 1; id <= 140'000; ++id) {
+    record::Lease lease = most;
+    lease.id = LeaseId(id);
+    lease.session = SessionId(1 + id % (Arbiter::kMostSessions + 1));
+    lease.arena = ArenaId(id);
+    accounts.Apply(lease);
+  }
+  Recover(accounts);
+  const BrokerReport report = arbiter_.Report(now_);
+  EXPECT_EQ(report.sessions.size(), Arbiter::kMostSessions);
+  EXPECT_EQ(report.charged, GiB(64) * 2048 * Arbiter::kMostSessions * Arbiter::kMostArenas);
+}
+
 // What is kept of a broker's steps is what it had out, after each of them.
 TEST_F(RecoveryTest, TheJournalSaysWhatIsOut) {
   Accounts kept;
