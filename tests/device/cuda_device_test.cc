@@ -22,6 +22,7 @@
 #include "common/device/open_device.h"
 #include "gtest/gtest.h"
 #include "tests/device/extent_server.h"
+#include "tests/testing/mapped_words.h"
 
 namespace kvbroker {
 namespace {
@@ -37,7 +38,9 @@ class Window {
     absl::StatusOr<Reservation> range = Reservation::Create(device, bytes);
     if (!range.ok()) return range.status();
     if (absl::Status mapped = device.Map(range->address(), bytes, extent); !mapped.ok()) return mapped;
-    return Window(device, *std::move(range));
+    absl::StatusOr<MappedWords> words = MappedWords::Of(device);
+    if (!words.ok()) return words.status();
+    return Window(device, *std::move(range), *std::move(words));
   }
 
   Window(Window&& other) = default;
@@ -48,26 +51,22 @@ class Window {
     }
   }
 
-  CUresult Fill(uint32_t word) const {
-    const DriverApi& api = **DriverApi::Load();
-    const CUresult filled = api.memset_d32(range_.address(), word, range_.bytes().in_bytes() / sizeof(word));
-    return filled == CUDA_SUCCESS ? api.ctx_synchronize() : filled;
-  }
+  absl::Status Fill(uint32_t word) { return words_.Fill(range_.address(), range_.bytes(), word); }
 
   // How many words are not `word`; all where they cannot be read.
-  size_t CountOthers(uint32_t word) const {
-    std::vector<uint32_t> words(range_.bytes().in_bytes() / sizeof(word));
-    const CUresult read = (*DriverApi::Load())->memcpy_dtoh(words.data(), range_.address(), range_.bytes().in_bytes());
-    EXPECT_EQ(read, CUDA_SUCCESS);
-    if (read != CUDA_SUCCESS) return words.size();
-    return words.size() - static_cast<size_t>(std::count(words.begin(), words.end(), word));
+  size_t CountOthers(uint32_t word) {
+    const auto others = words_.CountOthers(range_.address(), range_.bytes(), word);
+    EXPECT_TRUE(others.ok()) << others.status();
+    return others.value_or(range_.bytes().in_bytes());
   }
 
  private:
-  Window(Device& device, Reservation range) : device_(&device), range_(std::move(range)) {}
+  Window(Device& device, Reservation range, MappedWords words)
+      : device_(&device), range_(std::move(range)), words_(std::move(words)) {}
 
   Device* device_;
   Reservation range_;
+  MappedWords words_;
 };
 
 // The mapper: one for all tests, as making a context takes long.
@@ -148,13 +147,13 @@ TEST_F(CudaDeviceGpuTest, ExtentOfAnotherProcessIsZeroWritableAndShared) {
   ASSERT_TRUE(fd.ok()) << fd.status();
   const Extent first = Import(*fd, MiB(32));
   const Extent second = Import(*fd, MiB(32));
-  const auto one = Window::Open(device(), MiB(32), first.raw());
-  const auto other = Window::Open(device(), MiB(32), second.raw());
+  auto one = Window::Open(device(), MiB(32), first.raw());
+  auto other = Window::Open(device(), MiB(32), second.raw());
   ASSERT_TRUE(one.ok()) << one.status();
   ASSERT_TRUE(other.ok()) << other.status();
   EXPECT_EQ(one->CountOthers(0), 0u);
 
-  ASSERT_EQ(one->Fill(kPattern), CUDA_SUCCESS);
+  ASSERT_TRUE(one->Fill(kPattern).ok());
 
   EXPECT_EQ(other->CountOthers(kPattern), 0u);
 }
@@ -165,10 +164,10 @@ TEST_F(CudaDeviceGpuTest, MemoryMadeAnewIsZero) {
     const auto fd = server_->Create(kBytes);
     ASSERT_TRUE(fd.ok()) << fd.status();
     const Extent extent = Import(*fd, kBytes);
-    const auto window = Window::Open(device(), kBytes, extent.raw());
+    auto window = Window::Open(device(), kBytes, extent.raw());
     ASSERT_TRUE(window.ok()) << window.status();
     EXPECT_EQ(window->CountOthers(0), 0u) << "round " << round << " shows what the round before wrote";
-    ASSERT_EQ(window->Fill(kPattern), CUDA_SUCCESS);
+    ASSERT_TRUE(window->Fill(kPattern).ok());
     ASSERT_TRUE(server_->ReleaseAll().ok());
   }
 }
@@ -201,9 +200,9 @@ TEST_F(CudaDeviceGpuTest, MappingAloneHoldsTheMemory) {
     auto fd = server_->Create(GiB(1));
     ASSERT_TRUE(fd.ok()) << fd.status();
     Extent extent = Import(*fd, GiB(1));
-    const auto window = Window::Open(device(), GiB(1), extent.raw());
+    auto window = Window::Open(device(), GiB(1), extent.raw());
     ASSERT_TRUE(window.ok()) << window.status();
-    ASSERT_EQ(window->Fill(kPattern), CUDA_SUCCESS);
+    ASSERT_TRUE(window->Fill(kPattern).ok());
     fd->Reset();
     extent.Reset();
     ASSERT_TRUE(server_->ReleaseAll().ok());
@@ -219,7 +218,7 @@ TEST_F(CudaDeviceGpuTest, WhatTheImporterHoldsAloneIsItsOwn) {
   auto fd = server_->Create(GiB(1));
   ASSERT_TRUE(fd.ok()) << fd.status();
   const Extent extent = Import(*fd, GiB(1));
-  const auto window = Window::Open(device(), GiB(1), extent.raw());
+  auto window = Window::Open(device(), GiB(1), extent.raw());
   ASSERT_TRUE(window.ok()) << window.status();
   fd->Reset();
   ASSERT_TRUE(server_->ReleaseAll().ok());
@@ -241,7 +240,7 @@ TEST_F(CudaDeviceGpuTest, ContentsAndNewMappingsOutliveTheExporter) {
     extents.push_back(Import(fds[i], MiB(8)));
     auto window = Window::Open(device(), MiB(8), extents.back().raw());
     ASSERT_TRUE(window.ok()) << window.status() << " at extent " << i;
-    ASSERT_EQ(window->Fill(kPattern + i), CUDA_SUCCESS);
+    ASSERT_TRUE(window->Fill(kPattern + i).ok());
     windows.push_back(*std::move(window));
   }
   for (int i = 0; i < kExtents; ++i) EXPECT_EQ(windows[i].CountOthers(kPattern + i), 0u) << i;

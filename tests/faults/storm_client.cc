@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <random>
@@ -11,13 +12,13 @@
 #include "absl/time/clock.h"
 #include "client/arena/arena.h"
 #include "client/session/session.h"
+#include "tests/testing/mapped_words.h"
 
 namespace kvbroker {
 namespace {
 
 constexpr Bytes kSlot = MiB(2);
 constexpr uint64_t kMostSlots = 64;
-constexpr size_t kWords = kSlot.in_bytes() / sizeof(uint64_t);
 constexpr absl::Duration kPatience = absl::Milliseconds(50);
 
 class StormClient {
@@ -34,6 +35,7 @@ class StormClient {
       absl::SleepFor(absl::Milliseconds(5));
     }
     arena_ = *session_->CreateArena({.planes = {kSlot}, .slots = kMostSlots, .low = 0});
+    words_ = *MappedWords::Of(session_->device());
   }
 
   void Round() {
@@ -55,11 +57,11 @@ class StormClient {
  private:
   struct Taken {
     uint64_t slot;
-    uint64_t mark;
+    uint32_t mark;
   };
 
   uint64_t Below(uint64_t bound) { return std::uniform_int_distribution<uint64_t>(0, bound - 1)(random_); }
-  uint64_t* DataOf(uint64_t slot) { return reinterpret_cast<uint64_t*>(arena_->base(0) + slot * kSlot.in_bytes()); }
+  uint64_t AddressOf(uint64_t slot) { return arena_->base(0) + slot * kSlot.in_bytes(); }
 
   void TakeOne() {
     if (!arena_->WaitReady(1, absl::Milliseconds(5)).ok()) {
@@ -73,21 +75,15 @@ class StormClient {
     wanting_since_ = now;
     if (waited > tally_.longest_wait_us) tally_.longest_wait_us = waited;
     ++tally_.slots;
-    uint64_t* const data = DataOf(*slot);
     // One that was given back to the arena and is used again has what was in it; those are never given back here.
-    if (std::any_of(data, data + kWords, [](uint64_t word) { return word != 0; })) ++tally_.not_zero;
-    const uint64_t mark = random_();
-    for (size_t word = 0; word < kWords; word += 64) data[word] = mark + word;
+    if (words_->CountOthers(AddressOf(*slot), kSlot, 0).value_or(1) != 0) ++tally_.not_zero;
+    const auto mark = static_cast<uint32_t>(random_() | 1);
+    words_->Fill(AddressOf(*slot), kSlot, mark).IgnoreError();  // what is not written is not kept either
     slots_.push_back({*slot, mark});
   }
 
   void Check(const Taken& taken) {
-    const uint64_t* const data = DataOf(taken.slot);
-    for (size_t word = 0; word < kWords; word += 64) {
-      if (data[word] == taken.mark + word) continue;
-      ++tally_.not_kept;
-      return;
-    }
+    if (words_->CountOthers(AddressOf(taken.slot), kSlot, taken.mark).value_or(1) != 0) ++tally_.not_kept;
   }
 
   void HoldAtMostTheTarget() {
@@ -114,6 +110,7 @@ class StormClient {
   StormTally& tally_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Arena> arena_;
+  std::optional<MappedWords> words_;
   std::optional<Bytes> target_;
   std::optional<absl::Time> wanting_since_;  // or since it got the newest
   std::vector<Taken> slots_;

@@ -10,8 +10,8 @@ namespace kvbroker {
 // What a client tells of itself while it lives, in memory that it shares with whoever started it.
 struct StormTally {
   std::atomic<uint64_t> slots{0};            // taken
-  std::atomic<uint64_t> not_zero{0};         // of these: had something in them
-  std::atomic<uint64_t> not_kept{0};         // did not hold what was written
+  std::atomic<uint64_t> not_zero{0};         // of these: had something in them, in any word
+  std::atomic<uint64_t> not_kept{0};         // did not hold what was written, in any word
   std::atomic<uint64_t> longest_wait_us{0};  // from wanting a slot to having it, whatever came between
 };
 

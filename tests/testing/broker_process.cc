@@ -34,9 +34,10 @@ std::string DataPath(const std::string& path) {
 }
 
 std::unique_ptr<BrokerProcess> BrokerProcess::Start(const std::vector<std::string>& arguments,
-                                                    const std::string& device) {
+                                                    const std::string& device, const std::string& program) {
   std::unique_ptr<BrokerProcess> process(new BrokerProcess);
-  process->arguments_ = {DataPath("broker/kvbrokerd"), "--device", device, "--runtime-dir", process->dir_.path()};
+  process->arguments_ = {program.empty() ? DataPath("broker/kvbrokerd") : program, "--device", device, "--runtime-dir",
+                         process->dir_.path()};
   process->arguments_.insert(process->arguments_.end(), arguments.begin(), arguments.end());
   process->Spawn();
   return process;

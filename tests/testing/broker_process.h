@@ -30,9 +30,10 @@ class TempDir {
 // A real kvbrokerd in a runtime directory of its own, with its log kept. Ends with its object.
 class BrokerProcess {
  public:
-  // Starts it with these arguments besides the device's and the directory's, and waits until it is ready.
+  // Starts it with these arguments besides the device's and the directory's, and waits until it is ready. An empty program:
+  // the one that was built with the test.
   static std::unique_ptr<BrokerProcess> Start(const std::vector<std::string>& arguments,
-                                              const std::string& device = "host");
+                                              const std::string& device = "host", const std::string& program = "");
   ~BrokerProcess();
 
   pid_t pid() const { return pid_; }

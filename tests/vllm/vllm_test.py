@@ -211,6 +211,21 @@ class OneEngineTest(WithBroker):
         self.broker.kill()
         self.assert_same(engine.finish())
 
+    def test_never_notices_that_the_broker_is_killed_and_comes_back(self) -> None:
+        engine = self.engine()
+        self.assert_same(engine.generate(PROMPTS, TOKENS))
+        for _ in range(3):
+            engine.call("reset_prefix_cache")
+            engine.begin(PROMPTS, TOKENS)
+            self.broker.kill()
+            time.sleep(0.3)
+            self.broker.restart()
+            self.assert_same(engine.finish())
+        held = engine.figures()["held"]
+        self.eventually(lambda: self.granted() == held * 2 * MIB, "the new broker does not know what it holds")
+        self.limit("12MiB")
+        self.eventually(lambda: self.granted() <= 12 * MIB, "it gives the new broker nothing back")
+
     def test_refuses_a_request_that_can_never_fit_and_serves_the_others(self) -> None:
         self.limit("6MiB")  # 95 blocks
         engine = self.engine()

@@ -17,6 +17,10 @@ class Broker:
         self._program, self._arguments = program, ["--device", device, *arguments]
         self._start()
 
+    def restart(self) -> None:
+        """Another one in the place of the one that was killed."""
+        self._start()
+
     def _start(self) -> None:
         log = pathlib.Path(self.runtime_dir) / "broker.log"
         with log.open("w") as output:

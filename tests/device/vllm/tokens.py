@@ -16,6 +16,7 @@ import threading
 import time
 
 from machine import Machine, add_programs  # it makes the imports below possible
+from servers import memory_used
 
 import engine  # isort: skip
 import models  # isort: skip
@@ -24,12 +25,14 @@ LIMITS_GIB = (24, 6, 14, 3, 10, 4)
 
 
 class Flipper:
-    """Changes a tenant's limit every 100 ms while it is entered."""
+    """Changes a tenant's limit every 100 ms while it is entered, and kills and restarts the broker now and then."""
 
-    def __init__(self, machine: Machine, tenant: str) -> None:
+    def __init__(self, machine: Machine, tenant: str, broker_kills: int) -> None:
         self._machine, self._tenant = machine, tenant
+        self._broker_kills = broker_kills
         self._end = threading.Event()
         self.changes = 0
+        self.killed = 0
 
     def __enter__(self) -> Flipper:
         self._thread = threading.Thread(target=self._run)
@@ -41,6 +44,11 @@ class Flipper:
             limit = f"{LIMITS_GIB[self.changes % len(LIMITS_GIB)]}GiB"
             self._machine.kvctl("limit", self._tenant, limit, "--force")
             self.changes += 1
+            if self.killed < self._broker_kills and self.changes % 20 == 0:
+                self._machine.broker.kill()
+                time.sleep(0.2)
+                self._machine.broker.restart()
+                self.killed += 1
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
@@ -58,6 +66,7 @@ def main() -> None:
     parser.add_argument("--no-caching", action="store_true", help="without prefix caching")
     parser.add_argument("--variant", action="store_true", help="with vLLM's usual kernels")
     parser.add_argument("--poison", action="store_true", help="unmap each slot without a live block after each step")
+    parser.add_argument("--broker-kills", type=int, default=0, help="kill -9 the broker so often meanwhile, and restart it")
     parser.add_argument("--arms", nargs="+", default=["plain", "elastic"], choices=["plain", "elastic"])
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -111,6 +120,7 @@ def elastic(
     prompts: engine.Tokens,
     plain: list[engine.Tokens],
 ) -> dict[str, object]:
+    used_before = memory_used()
     machine = Machine(arguments, "--tenant", "chat=none")
     environment = environment | machine.environment("chat") | {"KVBROKER_POISON": str(int(arguments.poison))}
     result: dict[str, object] = {}
@@ -120,10 +130,11 @@ def elastic(
         calm = shared.generate(prompts, arguments.tokens)
         result |= {"calm_seconds": shared.seconds, "calm_figures": shared.figures()}
         shared.call("reset_prefix_cache")
-        with Flipper(machine, "chat") as flipper:
+        with Flipper(machine, "chat", arguments.broker_kills) as flipper:
             shaken = shared.generate(prompts, arguments.tokens)
         time.sleep(1)
-        result |= {"shaken_seconds": shared.seconds, "limit_changes": flipper.changes, "figures": shared.figures()}
+        result |= {"shaken_seconds": shared.seconds, "figures": shared.figures()}
+        result |= {"limit_changes": flipper.changes, "brokers_killed": flipper.killed}
         if plain:
             result["calm_differing"] = engine.differing(plain[0], calm)
             result["shaken_differing"] = engine.differing(plain[0], shaken)
@@ -132,6 +143,8 @@ def elastic(
         shared.stop()
         result["status"] = machine.kvctl("status")
         machine.stop()
+        time.sleep(2)  # the driver may show a little later what is free again
+        result["left_bytes"] = memory_used() - used_before
     return result
 
 
