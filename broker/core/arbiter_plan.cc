@@ -200,10 +200,12 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
   const Bytes held_back = rooms_.HeldBack(room_device);
   const Bytes overdrawn = device_.Overdrawn(all);
   const Bytes cap = device_.options().cap.value_or(Bytes(UINT64_MAX));
+  const Bytes uncapped = MinusOrZero(device_.CapacityOfDevice(all) + overdrawn, held_back);
   PolicySnapshot snapshot{
       .available = std::min(room_device.free - held_back, MinusOrZero(cap, all.charged)),
       // What others took beyond what was free is missing as room is: it is asked back.
-      .capacity = std::min(MinusOrZero(device_.CapacityOfDevice(all) + overdrawn, held_back), cap),
+      .capacity = std::min(uncapped, cap),
+      .growable = MinusOrZero(cap, uncapped),
       .room_short = rooms_.Short(room_device) + overdrawn,
   };
   if (trims_awaited_.has_value()) snapshot.trims_awaited = now - *trims_awaited_;

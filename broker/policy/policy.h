@@ -82,6 +82,7 @@ struct PolicySnapshot {
 
   Bytes available;   // may be granted now: what room holds back is not in it
   Bytes capacity;    // may be out at once, room not counted: available + charged, but for the cap
+  Bytes growable = Bytes(UINT64_MAX);  // `capacity` could grow by so much, were it free on the device: up to the cap
   Bytes room_short;  // what the room that is being made lacks still: first of all that is given back
   std::vector<Tenant> tenants;
   std::vector<Session> sessions;

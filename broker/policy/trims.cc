@@ -19,10 +19,14 @@ class Planner {
       if (MayBeAsked(session)) askable_.push_back(s);
       if (MayBeAsked(session) || !coming.IsZero()) to_be_had_ = Plus(to_be_had_, std::max(session.trimmable, coming));
     }
+    const Bytes of_use = Plus(situation.snapshot.growable, situation.snapshot.room_short);
+    asked_lately_ = std::min(asked_lately_, of_use);
+    to_be_had_ = std::min(to_be_had_, of_use);
+    of_use_now_ = of_use - asked_lately_;
   }
 
   Trims Plan(std::optional<size_t> turn) {
-    if (!askable_.empty()) Ask(Lacking(turn));
+    if (!askable_.empty() && !of_use_now_.IsZero()) Ask(std::min(Lacking(turn), of_use_now_));
     const bool too_long = situation_.snapshot.trims_awaited.value_or(absl::ZeroDuration()) >= kTrimComes;
     if (!too_long) trims_.coming = Plus(asked_lately_, asked_now_);
     return std::move(trims_);
@@ -85,6 +89,7 @@ class Planner {
   std::vector<size_t> askable_;
   Bytes to_be_had_;     // of these, and of those who were asked lately
   Bytes asked_lately_;  // and not come yet
+  Bytes of_use_now_;    // beside these
   Bytes asked_now_;
   Trims trims_;
 };

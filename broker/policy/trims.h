@@ -32,6 +32,8 @@ struct Trims {
 // become capacity, which all share. Where it is shares alone that are short, what is spare and free, or asked for already,
 // comes before them.
 //
+// What they free makes room, or capacity, and no more of that than is allowed (`growable`): beyond it they help nobody.
+//
 // As many are asked for as of others' bytes (kLeastReclaim, kReclaimQuarters), of as few sessions as will do: who has most
 // is asked first.
 //

@@ -1,9 +1,13 @@
-"""As much of vLLM as its blocks need, where vLLM is not installed. tests/vllm/ tries the same parts in vLLM itself."""
+"""As much of vLLM as its blocks need, and of torch as memory needs, where they are not installed. tests/vllm/ tries the same
+parts in vLLM itself."""
 
 from __future__ import annotations
 
 import dataclasses
+import types
+import weakref
 from collections.abc import Iterable
+from typing import Any
 
 
 @dataclasses.dataclass(eq=False)
@@ -60,3 +64,47 @@ class BlockPool:
         name = source.block_hash
         self._maybe_evict_cached_block(source)
         self.cache(target, name)
+
+
+class FakeTorch(types.ModuleType):
+    """torch with an allocator that takes from the device what it lacks, and keeps it."""
+
+    uint8 = dtype = None  # named in calls and hints alone
+
+    def __init__(self, active: int) -> None:
+        super().__init__("torch")
+        self.active = self.peak = self.reserved = active
+        self.device = object
+        self.cuda = types.SimpleNamespace(
+            memory_stats_as_nested_dict=self._stats,
+            reset_peak_memory_stats=self._forget_peak,
+            empty_cache=self._empty_cache,
+            is_available=lambda: False,
+        )
+
+    def empty(self, size: int, **_: Any) -> object:
+        self._use(size)
+        tensor = FakeTensor()
+        weakref.finalize(tensor, self._use, -size)
+        return tensor
+
+    def _use(self, size: int) -> None:
+        self.active += size
+        self.peak = max(self.peak, self.active)
+        self.reserved = max(self.reserved, self.active)
+
+    def _stats(self, _: object) -> dict[str, dict[str, dict[str, int]]]:
+        return {
+            "reserved_bytes": {"all": {"current": self.reserved}},
+            "active_bytes": {"all": {"current": self.active, "peak": self.peak}},
+        }
+
+    def _forget_peak(self, _: object) -> None:
+        self.peak = self.active
+
+    def _empty_cache(self) -> None:
+        self.reserved = self.active
+
+
+class FakeTensor:
+    pass

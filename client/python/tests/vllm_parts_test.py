@@ -5,16 +5,18 @@ vllm_parts_test.py LIBKVBROKER
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 import sys
 import time
 import types
 import unittest
+import unittest.mock
 
 os.environ["KVBROKER_LIBRARY"] = os.path.abspath(sys.argv[1])
 
-from vllm_fakes import Block, BlockPool  # noqa: E402
+from vllm_fakes import Block, BlockPool, FakeTorch  # noqa: E402
 
 from kvbroker import Holding, Mode, Urgency  # noqa: E402
 from kvbroker.vllm import hooks, metrics  # noqa: E402
@@ -25,7 +27,7 @@ from kvbroker.vllm.geometry import Geometry, Layout, choose  # noqa: E402
 from kvbroker.vllm.news import Bound, Grown, Refused, Trim  # noqa: E402
 from kvbroker.vllm.settings import Settings  # noqa: E402
 
-KIB, MIB = 1 << 10, 1 << 20
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 PER_SLOT = 4
 GEOMETRY = Geometry(Layout.PACKED, PER_SLOT, (MIB,))
 
@@ -122,6 +124,49 @@ class HooksTest(unittest.TestCase):
         self.assertEqual(self.engine().start("a"), "plain a")
         hooks.install("0.99.1", [self.good], [], untested=True)
         self.assertEqual(self.engine().start("a"), "elastic after plain a")
+
+
+class OutsideTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.torch = FakeTorch(active=16 * GIB)
+        with unittest.mock.patch.dict(sys.modules, {"torch": self.torch}):
+            sys.modules.pop("kvbroker.vllm.room", None)
+            room = importlib.import_module("kvbroker.vllm.room")
+            sys.modules.pop("kvbroker.vllm.room")
+        self.outside = room.Outside(None)
+        self.context = room.CONTEXT_BYTES
+        self.outside.measure(lambda: self.step(GIB))
+
+    def step(self, size: int) -> int:
+        tensor = self.torch.empty(size)
+        del tensor
+        return 0
+
+    def test_what_a_step_takes_stays(self) -> None:
+        self.assertEqual(self.outside.look(), (17 * GIB + self.context, 0))
+        self.assertEqual(self.outside.trim(), 0)
+        self.assertEqual(self.torch.reserved, 17 * GIB)
+
+    def test_what_torch_only_keeps_goes(self) -> None:
+        self.torch.reserved = 30 * GIB
+        self.assertEqual(self.outside.look(), (30 * GIB + self.context, 13 * GIB))
+        self.assertEqual(self.outside.trim(), 13 * GIB)
+        self.assertEqual(self.torch.reserved, 17 * GIB)
+        self.assertEqual(self.torch.active, 16 * GIB)
+
+    def test_a_step_that_took_more_counts(self) -> None:
+        self.step(3 * GIB)
+        self.torch.reserved = 30 * GIB
+        self.assertEqual(self.outside.trim(), 11 * GIB)
+
+    def test_what_is_missing_is_taken_before_others_could(self) -> None:
+        self.torch.cuda.empty_cache()
+        self.assertEqual(self.outside.missing, GIB)
+        self.assertEqual(self.outside.trim(), 0)
+        self.assertEqual(self.outside.missing, GIB)
+        self.outside.take_for_steps()
+        self.assertEqual(self.outside.missing, 0)
+        self.assertEqual(self.torch.reserved, 17 * GIB)
 
 
 class MetricsTest(unittest.TestCase):
@@ -378,6 +423,7 @@ class ControllerTest(WithPool):
 
     def trim(self) -> None:
         self.trims += 1
+        self.held_at_trim = len(self.pool.mapped)
 
     def publish(self) -> None:
         self.published += 1
@@ -446,6 +492,14 @@ class ControllerTest(WithPool):
         self.assertEqual(self.trims, 0)  # not on the thread that hears
         self.controller.attend()
         self.assertEqual(self.trims, 1)
+
+    def test_gives_back_before_it_trims(self) -> None:
+        self.controller.hear(Grown((1, 2, 3)))
+        self.controller.attend()
+        self.controller.hear(Trim())
+        self.controller.hear(Bound(slots=1, limit=10, eviction_age=None))
+        self.controller.attend()
+        self.assertEqual((self.trims, self.held_at_trim), (1, 1))
 
     def test_asleep_it_keeps_one_slot_whatever_waits(self) -> None:
         self.controller.hear(Grown((1, 2, 3)))

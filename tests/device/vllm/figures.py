@@ -53,7 +53,7 @@ def tax(plain: engine.Engine, elastic: engine.Engine, rounds: int) -> dict[str, 
 
 
 class Neighbour:
-    """Wants memory: as slots that it maps, or as room, free for whoever allocates."""
+    """Wants memory: slots that it maps."""
 
     def __init__(self, machine: Machine) -> None:
         import kvbroker
@@ -77,28 +77,21 @@ class Neighbour:
             time.sleep(0.001)
         return passed * 1000
 
-    def room(self, size: int, timeout: float = 10.0) -> float:
-        """The same until so many bytes are free."""
-        started = time.monotonic()
-        self._session.reserve_room(size, timeout)
-        passed = time.monotonic() - started
-        self._session.settle_room(0)
-        return passed * 1000
-
 
 def idle_victim(machine: Machine, victim: engine.Engine, rounds: int) -> dict[str, object]:
     """The engine's cache fills what there is, and the neighbour wants 10 GiB of it."""
-    neighbour = Neighbour(machine)
-    waits: dict[str, list[float]] = {"map": [], "room": []}
+    neighbour, waits = Neighbour(machine), []
     for turn in range(2 * rounds):
         # 60 MiB of cache each; more than there is room for.
         victim.generate(engine.prompts(400, seed=turn, vocabulary=VOCABULARY, shortest=480, longest=481), 1)
         time.sleep(2.2)  # what was granted within 2 s is protected
-        kind = "room" if turn % 2 else "map"
-        waits[kind].append(getattr(neighbour, kind)(10 * GIB))
+        waits.append(neighbour.map(10 * GIB))
         time.sleep(0.3)
-    medians = {f"idle_10GiB_{kind}_p50_ms": statistics.median(times) for kind, times in waits.items()}
-    return {"idle_10GiB_ms": waits, **medians, "figures": victim.figures()}
+    return {
+        "idle_10GiB_ms": waits,
+        "idle_10GiB_p50_ms": statistics.median(waits),
+        "figures": victim.figures(),
+    }
 
 
 def serving_victim(machine: Machine, victim: engine.Engine, rounds: int) -> dict[str, object]:

@@ -85,6 +85,8 @@ class Controller:
         self._reviewed = self._reported = 0.0
         self._counted, self._counted_at = 0, 0.0  # cached blocks that are young enough to be kept
         self._spare_since = time.monotonic()
+        self._obeys = False  # it has given back some of what the broker wants, and goes on with that
+        self._is_to_trim = False
         self._stuck_until = 0.0  # when giving back is tried again, where nothing could be given
         self._ticking = 0.0
         self._rests = False
@@ -115,6 +117,9 @@ class Controller:
             self._open_inbox()
         if self._excess > 0 and time.monotonic() >= self._stuck_until:
             self._obey()
+        if self._is_to_trim and not self._obeys:  # it waits for the device: slots first
+            self._is_to_trim = False
+            self._trim()
 
     def rest(self) -> None:
         """There is nothing to do: the loop will stand still. Cheap where that is known."""
@@ -210,7 +215,7 @@ class Controller:
                 if news.min_useful and news.min_useful == self._told[1]:
                     self._refuse(self._told_for, news.reason)
             elif isinstance(news, Trim):
-                self._trim()
+                self._is_to_trim = True
             elif isinstance(news, Tick):
                 self._review(time.monotonic())
 
@@ -318,7 +323,8 @@ class Controller:
             self._response = max(self._response * 0.9, now - self._target_heard)
             self._target_heard = 0.0
         self._stuck_until = 0.0 if given else now + REVIEW
-        if given and self._excess > 0:
+        self._obeys = given > 0 and self._excess > 0
+        if self._obeys:
             self._wake()  # for the rest
         else:
             self._reported = 0.0

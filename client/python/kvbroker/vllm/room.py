@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
@@ -78,29 +78,69 @@ def _parameters(hf_config: Any) -> int:
 
 
 class Outside:
-    """What this process holds of the device beside its KV cache, as far as torch knows it. Thread-safe, but for trim()."""
+    """What this process holds of the device beside its KV cache, as far as torch knows it: what is in use, what a step takes
+    for a moment, which torch keeps from step to step, and what torch only keeps. Thread-safe, but for trim()."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._step = 0  # what a step takes beside what is always in use
         self._stuck = 0  # what torch keeps and cannot let go of: it lies between what is in use, or belongs to graphs
+
+    def measure(self, longest_step: Callable[[], int]) -> int:
+        """Runs the longest step there can be, to know what it takes. Returns what it does."""
+        before = self._allocator()
+        torch.cuda.reset_peak_memory_stats(self._device)
+        result = longest_step()
+        self._step = max(self._allocator().peak - before.active, 0)
+        return result
+
+    @property
+    def missing(self) -> int:
+        """What the longest step would take of the device beyond what torch has."""
+        now = self._allocator()
+        return max(self._needed(now) - now.reserved, 0)
 
     def look(self) -> tuple[int, int]:
         """Bytes in all, and how many of them torch only keeps, and could let go of."""
-        reserved, kept = self._allocator()
-        return reserved + CONTEXT_BYTES - asleep(None), max(kept - self._stuck, 0)
+        now = self._allocator()
+        return now.reserved + CONTEXT_BYTES - asleep(None), max(now.reserved - self._needed(now) - self._stuck, 0)
 
     def trim(self) -> int:
-        """Lets go of it, and waits for what runs on the device. How many bytes it was."""
-        before, _ = self._allocator()
-        torch.cuda.empty_cache()
-        after, self._stuck = self._allocator()
-        return before - after
+        """Lets go of all but what the longest step takes: no step may find that somebody else has that. Waits for what runs on
+        the device. How many bytes it was."""
+        before = self._allocator()
+        return self._keep(before, min(self._needed(before), before.reserved))
 
-    def _allocator(self) -> tuple[int, int]:
-        """What torch's allocator has of the device, and what of that nobody uses."""
+    def take_for_steps(self) -> None:
+        """Takes what is missing, and lets go of all else."""
+        before = self._allocator()
+        self._keep(before, self._needed(before))
+
+    def _keep(self, before: _Allocator, reserved: int) -> int:
+        # What is in use does not go.
+        kept = torch.empty(max(reserved - before.active, 0), dtype=torch.uint8, device=self._device)
+        torch.cuda.empty_cache()
+        del kept
+        after = self._allocator()
+        self._stuck = max(after.reserved - self._needed(after), 0)
+        return before.reserved - after.reserved
+
+    def _needed(self, now: _Allocator) -> int:
+        """A step that took more than the longest has shown that there are such."""
+        return max(now.active + self._step, now.peak)
+
+    def _allocator(self) -> _Allocator:
         stats = torch.cuda.memory_stats_as_nested_dict(self._device)
-        reserved = int(stats["reserved_bytes"]["all"]["current"])
-        return reserved, reserved - int(stats["active_bytes"]["all"]["current"])
+        reserved, active = stats["reserved_bytes"]["all"], stats["active_bytes"]["all"]
+        return _Allocator(int(reserved["current"]), int(active["current"]), int(active["peak"]))
+
+
+class _Allocator(NamedTuple):
+    """Of torch's, in bytes."""
+
+    reserved: int  # what it has of the device
+    active: int  # of which is in use
+    peak: int  # the most that was in use
 
 
 def asleep(tags: Sequence[str] | None) -> int:

@@ -65,12 +65,14 @@ def sleep(proceed: Callable[[], None]) -> None:
 
 
 def wake_up(tags: Sequence[str] | None, proceed: Callable[[], None]) -> None:
-    """Room first: others have grown into what was let go."""
+    """Room first: others have grown into what was let go. Steps take memory again as well."""
     assert _memory is not None
-    size = room.asleep(tags)
+    size = room.asleep(tags) + (_outside.missing if _outside is not None else 0)
     if size:
         _memory.reserve_room(size)
     proceed()
+    if _outside is not None:
+        _outside.take_for_steps()
     _memory.settle_room(size)
     _memory.report_outside()
 
@@ -109,12 +111,17 @@ def _device_uuid(worker: Any) -> str:
 
 def available_memory(worker: Any, settings: Settings, measure: Callable[[], int]) -> int:
     """What vLLM may plan its KV cache for: addresses, as if all memory of the card were its own."""
+    global _outside
     from vllm.v1.core.kv_cache_utils import _pool_bytes_per_block, get_kv_cache_groups
 
     assert _memory is not None
     if worker.device_config.device_type == "cuda" and worker.cache_config.kv_cache_memory_bytes is None:
         worker.cache_config.kv_cache_memory_bytes = _most(worker, settings)  # or it measures what is free, which others change
-    measure()
+    if worker.device_config.device_type == "cuda":
+        _outside = room.Outside(worker.device)
+        _outside.measure(measure)
+    else:
+        measure()
     specs = copy.deepcopy(worker.get_kv_cache_spec())
     if not specs:
         return 0
@@ -189,7 +196,6 @@ class _Allocation(TorchFunctionMode):
 def warming_up(worker: Any) -> Iterator[None]:
     """vLLM runs its kernels with blocks of its own choice: those are backed until it is done, and the engine serves after
     that."""
-    global _outside
     assert _memory is not None
     memory = _memory
     if memory.geometry is None:  # a model without KV cache
@@ -212,9 +218,8 @@ def warming_up(worker: Any) -> Iterator[None]:
     # What moving takes of the device is allocated and counted now, not when memory is short; and the tables forget the
     # blocks of the warm-up.
     _mover.evacuate(memory.warm_up_slots, [(0, 0)] * BLOCKS_AT_ONCE)
-    if worker.device_config.device_type == "cuda":
-        _outside = room.Outside(worker.device)
-        _outside.trim()  # what start-up left behind
+    if _outside is not None:
+        _outside.take_for_steps()  # before others could; and what start-up left behind goes
         memory.settle_room(_outside.look()[0])
         memory.watch_outside(_outside.look)
     memory.start()
