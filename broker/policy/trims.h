@@ -18,8 +18,8 @@ namespace kvbroker {
 inline constexpr absl::Duration kTrimComes = absl::Milliseconds(250);
 // Who has not let go of what it was asked for is not asked again for so long.
 inline constexpr absl::Duration kTrimAgain = absl::Seconds(5);
-// Less than this is not worth what letting go of it costs the engine.
-inline constexpr Bytes kLeastTrim = MiB(64);
+// Less than this is not worth what letting go of it costs the engine: some 50 ms in which it computes nothing.
+inline constexpr Bytes kLeastTrim = MiB(256);
 
 // Who lets go of what is trimmable.
 struct Trims {

@@ -47,7 +47,7 @@ TEST(TrimsTest, AWantThatIsNotMetAsksWhoeverHasTrimmableBytesForAQuarterMore) {
 
 TEST(TrimsTest, NobodyIsAskedForLessThanAReclaimOrForMoreThanItHas) {
   EXPECT_THAT(Asked(Full(MiB(64)).Add({.tenant = "b", .trimmable = GiB(14)})), ElementsAre(Pair(2, kLeastReclaim)));
-  EXPECT_THAT(Asked(Full(GiB(2)).Add({.tenant = "b", .trimmable = MiB(100)})), ElementsAre(Pair(2, MiB(100))));
+  EXPECT_THAT(Asked(Full(GiB(2)).Add({.tenant = "b", .trimmable = MiB(300)})), ElementsAre(Pair(2, MiB(300))));
 }
 
 TEST(TrimsTest, NobodyIsAskedWhereAllIsThere) {
@@ -76,6 +76,16 @@ TEST(TrimsTest, NobodyIsAskedForAWantThatItCouldNotHelp) {
   SnapshotBuilder enough = builder;
   EXPECT_THAT(Asked(builder.Add({.tenant = "c", .trimmable = GiB(1)})), IsEmpty());
   EXPECT_THAT(Asked(enough.Add({.tenant = "c", .trimmable = GiB(2)})), ElementsAre(Pair(3, GiB(2))));
+}
+
+// A cap below what the device has: what is let go of becomes no capacity, and room alone could use it.
+TEST(TrimsTest, NobodyIsAskedForMoreThanCapacityMayGrowByAndRoomLacks) {
+  const auto asked = [](Bytes growable, Bytes room_short) {
+    return Asked(Full(GiB(2)).Add({.tenant = "b", .trimmable = GiB(14)}).Growable(growable).RoomShort(room_short));
+  };
+  EXPECT_THAT(asked(Bytes(), Bytes()), IsEmpty());
+  EXPECT_THAT(asked(GiB(1), Bytes()), ElementsAre(Pair(2, GiB(1) + MiB(256))));
+  EXPECT_THAT(asked(Bytes(), GiB(1)), ElementsAre(Pair(2, GiB(1) + MiB(256))));
 }
 
 TEST(TrimsTest, AWantBeyondItsLimitAsksNobody) {

@@ -59,6 +59,11 @@ SnapshotBuilder& SnapshotBuilder::RoomShort(Bytes bytes) {
   return *this;
 }
 
+SnapshotBuilder& SnapshotBuilder::Growable(Bytes bytes) {
+  snapshot_.growable = bytes;
+  return *this;
+}
+
 SnapshotBuilder& SnapshotBuilder::Turn(const std::string& tenant, absl::Duration age) {
   snapshot_.turn = PolicySnapshot::Turn{.tenant = Find(tenant), .age = age};
   return *this;

@@ -41,6 +41,7 @@ class SnapshotBuilder {
   // Held by sessions of the tenant that are not active.
   SnapshotBuilder& AddImmovable(const std::string& tenant, Bytes bytes);
   SnapshotBuilder& RoomShort(Bytes bytes);
+  SnapshotBuilder& Growable(Bytes bytes);
   SnapshotBuilder& Turn(const std::string& tenant, absl::Duration age);
   SnapshotBuilder& TrimsAwaited(absl::Duration age);
   PolicySnapshot Build() const;

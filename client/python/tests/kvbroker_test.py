@@ -27,7 +27,10 @@ from broker import Broker  # noqa: E402
 
 class WithBroker(unittest.TestCase):
     def setUp(self) -> None:
-        self.broker = Broker(BROKER_PROGRAM, "--host-memory", "64MiB", "--tenant", "a=none", "--tenant", "b=none", "--tenant", "small=8MiB")
+        self.start_broker("64MiB")
+
+    def start_broker(self, memory: str) -> None:
+        self.broker = Broker(BROKER_PROGRAM, "--host-memory", memory, "--tenant", "a=none", "--tenant", "b=none", "--tenant", "small=8MiB")
         self.addCleanup(self.broker.stop)
 
     def open(self, tenant: str = "a", **options: object) -> kvbroker.Session:
@@ -107,15 +110,19 @@ class SessionTest(WithBroker):
             arena.wait(1, 0.1)
 
     def test_what_is_kept_outside_is_asked_for_before_cache(self) -> None:
+        self.start_broker("640MiB")
         keeper, hungry = self.open("a"), self.open("b")
-        arena = self.arena(keeper)
+        arena = keeper.create_arena([64 * MIB], slots=10)
+        self.addCleanup(arena.close)
         arena.want(10)
         arena.wait(10, SOON)
         arena.take_many(10)
-        arena.report(kvbroker.Holding(cached_by_age=[0, 0, 60 * MIB, 0, 0, 0, 0, 0]))
-        keeper.report_external(1 << 30, 1 << 29)  # more than there is counts as all of it
-        self.arena(hungry).want(10)
-        trim = kvbroker.Event(kind=kvbroker.EventKind.TRIM, bytes=64 * MIB)
+        arena.report(kvbroker.Holding(cached_by_age=[0, 0, 640 * MIB, 0, 0, 0, 0, 0]))
+        keeper.report_external(1 << 40, 1 << 39)  # more than there is counts as all of it
+        other = hungry.create_arena([64 * MIB], slots=10)
+        self.addCleanup(other.close)
+        other.want(10)
+        trim = kvbroker.Event(kind=kvbroker.EventKind.TRIM, bytes=640 * MIB)
         self.eventually(lambda: trim in list(keeper.events()))
         with self.assertRaises(kvbroker.InvalidArgument):
             keeper.report_external(1, 2)

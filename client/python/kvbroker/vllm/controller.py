@@ -86,7 +86,7 @@ class Controller:
         self._counted, self._counted_at = 0, 0.0  # cached blocks that are young enough to be kept
         self._spare_since = time.monotonic()
         self._obeys = False  # it has given back some of what the broker wants, and goes on with that
-        self._is_to_trim = False
+        self._is_to_trim = self._is_to_review = False
         self._stuck_until = 0.0  # when giving back is tried again, where nothing could be given
         self._ticking = 0.0
         self._rests = False
@@ -117,7 +117,11 @@ class Controller:
             self._open_inbox()
         if self._excess > 0 and time.monotonic() >= self._stuck_until:
             self._obey()
-        if self._is_to_trim and not self._obeys:  # it waits for the device: slots first
+        if self._obeys:  # slots first
+            return
+        if self._is_to_review:
+            self._review(time.monotonic())
+        if self._is_to_trim:  # it waits for the device
             self._is_to_trim = False
             self._trim()
 
@@ -210,7 +214,7 @@ class Controller:
                 self._target_heard = time.monotonic()
                 if is_other_age:  # how much of the cache is wanted decides who is asked for memory
                     self._counted_at = 0.0
-                    self._review(self._target_heard)
+                    self._is_to_review = True
             elif isinstance(news, Refused):
                 if news.min_useful and news.min_useful == self._told[1]:
                     self._refuse(self._told_for, news.reason)
@@ -223,6 +227,7 @@ class Controller:
         """Looks at everything that moves slowly, and says what has changed."""
         pool, queue = self._pool, self._pool.queue
         queue.now = now
+        self._is_to_review = False
         load = NOTHING if self._sleeps else self._load()
         if load.next_waiting > self.most_blocks:
             needs, most = self._mib(load.next_waiting), self._mib(self.most_blocks)
