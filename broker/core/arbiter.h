@@ -18,6 +18,7 @@
 #include "broker/core/ledger.h"
 #include "broker/core/report.h"
 #include "broker/core/rooms.h"
+#include "broker/core/stuck_watch.h"
 #include "broker/core/tenant_access.h"
 #include "broker/core/tenants.h"
 #include "broker/policy/policy.h"
@@ -227,7 +228,8 @@ class Arbiter {
   bool time_matters_ = true;  // somebody waits, or is asked for something
   absl::Time planned_ = absl::InfinitePast();
   std::optional<absl::Time> trims_awaited_;  // since when
-  bool plan_is_due_ = false;                 // something has changed that the policy decides on
+  StuckWatch stuck_;
+  bool plan_is_due_ = false;  // something has changed that the policy decides on
 
   // Of the step that is being taken.
   absl::Time now_ = absl::InfinitePast();

@@ -207,6 +207,7 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
       .capacity = std::min(uncapped, cap),
       .growable = MinusOrZero(cap, uncapped),
       .room_short = rooms_.Short(room_device) + overdrawn,
+      .stuck = stuck_.stuck(),
   };
   if (trims_awaited_.has_value()) snapshot.trims_awaited = now - *trims_awaited_;
   std::map<absl::string_view, size_t> tenant_index;
@@ -307,6 +308,7 @@ absl::StatusOr<Arbiter::Simulation> Arbiter::Simulate(const std::string& tenant,
 void Arbiter::Replan() {
   planned_ = now_;
   NoteWaiting();
+  stuck_.See(ledger_.Books().returned, now_);
   const PolicySnapshot snapshot = Snapshot(now_);
   plan_ = policy_.Plan(snapshot);
   CarryOut(plan_);
@@ -613,6 +615,7 @@ void Arbiter::ExtendDeadlines(absl::Duration gap) {
   }
   for (auto& [name, ended] : ended_) ended += gap;
   rooms_.Extend(gap);
+  stuck_.Extend(gap);
   if (trims_awaited_.has_value()) *trims_awaited_ += gap;
 }
 

@@ -119,6 +119,7 @@ void Rooms::Remove(SessionId session, absl::Time now) {
     leaving_.push_back({session, room->own, std::exchange(room->claim, std::nullopt), until, !room->process_ended});
   }
   if (room->state == RoomState::kReady) {
+    unseen_ += MinusOrZero(room->bytes, room->used);
     LetGo(*room, room->bytes, now);
     leaving_.push_back({.session = session, .bytes = CountIn(room->claim), .until = until});
   }
@@ -126,7 +127,10 @@ void Rooms::Remove(SessionId session, absl::Time now) {
   Fill();
 }
 
-void Rooms::Looked() { looks_needed_ = std::max(0, looks_needed_ - 1); }
+void Rooms::Looked() {
+  looks_needed_ = std::max(0, looks_needed_ - 1);
+  if (looks_needed_ == 0) unseen_ = Bytes();
+}
 
 // ---------------------------------------------------------------- what the device shows
 
@@ -226,7 +230,7 @@ Bytes Rooms::Sizes() const {
 }
 
 Bytes Rooms::Lacking() const {
-  Bytes sum;
+  Bytes sum = unseen_;
   for (const Room& room : rooms_) {
     if (room.state == RoomState::kReady) sum += MinusOrZero(room.bytes, room.used);
     if (room.claim.has_value()) sum += MinusOrZero(std::min(room.claim->bytes, room.claim->room), room.claim->seen);

@@ -80,10 +80,11 @@ struct PolicySnapshot {
     Bytes need = Bytes(UINT64_MAX);  // what it began for
   };
 
-  Bytes available;   // may be granted now: what room holds back is not in it
-  Bytes capacity;    // may be out at once, room not counted: available + charged, but for the cap
+  Bytes available;                     // may be granted now: what room holds back is not in it
+  Bytes capacity;                      // may be out at once, room not counted: available + charged, but for the cap
   Bytes growable = Bytes(UINT64_MAX);  // `capacity` could grow by so much, were it free on the device: up to the cap
-  Bytes room_short;  // what the room that is being made lacks still: first of all that is given back
+  Bytes room_short;                    // what the room that is being made lacks still: first of all that is given back
+  Bytes stuck;                         // of what was returned: it did not become free in time, and is not counted on
   std::vector<Tenant> tenants;
   std::vector<Session> sessions;
   std::vector<Lease> leases;

@@ -158,6 +158,7 @@ Situation SumUp(const PolicySnapshot& snapshot) {
     situation.tenants.back().pinned = pinned[i];
     situation.returned = Plus(situation.returned, snapshot.tenants[i].returned);
   }
+  situation.returned = MinusOrZero(situation.returned, snapshot.stuck);
   std::vector<Bytes> useful(snapshot.tenants.size());
   CountWants(situation, useful);
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {

@@ -78,7 +78,7 @@ struct Situation {
   std::vector<size_t> by_id;           // sessions
   std::vector<size_t> waiting;         // leases that want more, the oldest first
   Bytes distributable;  // capacity less room, what cannot be moved, and reserves and pins beyond their tenants' demands
-  Bytes returned;       // on its way back already
+  Bytes returned;       // on its way back already, and to be counted on
 };
 
 Situation SumUp(const PolicySnapshot& snapshot);
