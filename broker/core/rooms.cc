@@ -121,7 +121,8 @@ void Rooms::Remove(SessionId session, absl::Time now) {
   if (room->state == RoomState::kReady) {
     unseen_ += MinusOrZero(room->bytes, room->used);
     LetGo(*room, room->bytes, now);
-    leaving_.push_back({.session = session, .bytes = CountIn(room->claim), .until = until});
+    // What the next looks show was taken of this one, or so it seems; none of the others grew.
+    leaving_.push_back({.session = session, .claim = room->claim, .until = until, .until_looked = true});
   }
   Erase(session);
   Fill();
@@ -155,7 +156,7 @@ void Rooms::CloseClaims(absl::Time now) {
     return claim.has_value() && (claim->seen >= claim->bytes || now - claim->since >= kLately);
   };
   for (Leaving& leaving : leaving_) {
-    if (shows(leaving.claim)) leaving.bytes += CountIn(leaving.claim);
+    if (shows(leaving.claim) || (leaving.until_looked && !NeedsLook())) leaving.bytes += CountIn(leaving.claim);
   }
   for (Room& room : rooms_) {
     if (shows(room.claim)) room.own = std::min(room.own + CountIn(room.claim), others_);

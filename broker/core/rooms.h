@@ -61,7 +61,7 @@ struct Room {
 //   after kLately: not more than is there, and not less than what cannot be the others'. Until then it is held back. Where
 //   nobody says, it is what the room has, so that the others look no fuller than they are.
 // * Of a room whose session ends while it is ready nobody says what was taken: until the device has been looked at, what it
-//   lacked is held back.
+//   lacked is held back, and growth is its.
 // * What a session's rooms took goes with its process, which may outlive the session. For kVanishes after the session, a
 //   fall is that. What has not fallen by then stays in the base if it was claimed and the process lives; else it is not
 //   there, and others grew meanwhile.
@@ -114,7 +114,8 @@ class Rooms {
     Bytes bytes;
     std::optional<Room::Claim> claim;
     absl::Time until;
-    bool stays;  // what is left of it then
+    bool stays = false;         // what is left of it then
+    bool until_looked = false;  // the claim: nobody said how much, and the next looks show it
   };
 
   Room* FindRoom(SessionId session);

@@ -419,6 +419,16 @@ TEST_F(RoomsTest, WhatIsThereWhenTheFirstOneIsReadyIsNoGrowthLater) {
   EXPECT_EQ(UsedBy(kB), Bytes());
 }
 
+// Its program took 10 MiB, and goes on.
+TEST_F(RoomsTest, WhatShowsAfterAReadyOnesSessionEndedIsNotOfTheOthers) {
+  MakeReady(MiB(20), MiB(20));
+  rooms_.Remove(kB, now_);
+  EXPECT_EQ(HeldBack(), MiB(40)) << "nobody has looked yet";
+  ShowTwice(MiB(110));
+  EXPECT_EQ(UsedBy(kA), Bytes());
+  EXPECT_EQ(HeldBack(), MiB(20));
+}
+
 TEST_F(RoomsTest, WhatIsGoneWithAnotherCountsNotAgainstWhoSettlesThen) {
   Add(kA, MiB(20));
   Show(MiB(100));
