@@ -350,8 +350,12 @@ void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
     }
   }
   const Bytes there_is = snapshot.available - granted + returned;
-  // What programs outside took of what is granted and not made lacks as well.
-  const Bytes needed = IdleReserves(after) + snapshot.room_short;
+  // What programs outside took of what is granted and not made lacks as well; so does what clients that came along hold
+  // beyond the cap.
+  Bytes charged;
+  for (const PolicySnapshot::Tenant& tenant : after.tenants) charged += tenant.charged;
+  const Bytes beyond_cap = MinusOrZero(charged, scenario_.broker.arbiter.device.cap.value_or(charged));
+  const Bytes needed = IdleReserves(after) + snapshot.room_short + beyond_cap;
   const Bytes before = std::exchange(deficit_, MinusOrZero(needed, there_is));
   // What was on its way at a look may count twice before it, as available and as given back.
   const bool was_on_its_way = !std::exchange(returned_, report.returned).IsZero();
