@@ -11,8 +11,9 @@
 #include "broker/server/convert.h"
 #include "broker/server/explain_session.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/status.h"
 #include "common/base/version.h"
-#include "common/ipc/packet.h"
 
 namespace kvbroker {
 namespace {
@@ -45,28 +46,35 @@ absl::StatusOr<TenantPolicy> PolicyOf(const BrokerReport& report, const admin::v
                   tenant == nullptr ? TenantPolicy() : tenant->configured, report.cap.value_or(report.total));
 }
 
+std::string TextOf(const TenantPolicy& policy) {
+  admin::v1::TenantPolicy message;
+  FillPolicy(policy, message);
+  return message.ShortDebugString();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AdminService>> AdminService::Start(const std::string& path, Broker& broker,
                                                                   EventLoop& loop, const DeviceInfo& device,
                                                                   PolicyStore& store) {
-  if (const absl::Status fits = CheckSocketPath(path); !fits.ok()) return fits;
-  std::unique_ptr<AdminService> service(new AdminService(broker, loop, device, store));
+  KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminDoor> door, AdminDoor::Open(path, loop));
+  std::unique_ptr<AdminService> service(new AdminService(std::move(door), broker, loop, device, store));
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("kvbroker-admin");
   quota.SetMaxThreads(kMostThreads);
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(64 << 10);
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
-  builder.AddListeningPort(absl::StrCat("unix:", path), grpc::InsecureServerCredentials());
   builder.RegisterService(service.get());
   service->server_ = builder.BuildAndStart();
   if (service->server_ == nullptr) return absl::InternalError(absl::StrCat("cannot serve on ", path));
+  KVB_RETURN_IF_ERROR(service->door_->Admit(*service->server_));
   return service;
 }
 
-AdminService::AdminService(Broker& broker, EventLoop& loop, const DeviceInfo& device, PolicyStore& store)
-    : broker_(broker), loop_(loop), device_(device), started_(MonotonicNow()), store_(store) {}
+AdminService::AdminService(std::unique_ptr<AdminDoor> door, Broker& broker, EventLoop& loop, const DeviceInfo& device,
+                           PolicyStore& store)
+    : door_(std::move(door)), broker_(broker), loop_(loop), device_(device), started_(MonotonicNow()), store_(store) {}
 
 AdminService::~AdminService() {
   {
@@ -94,44 +102,65 @@ void AdminService::Fill(const BrokerReport& report, admin::v1::Status& status) c
   status.mutable_memory()->set_used_by_broker(report.used_by_broker.in_bytes());
 }
 
-grpc::Status AdminService::GetStatus(grpc::ServerContext*, const admin::v1::GetStatusRequest*,
+grpc::Status AdminService::GetStatus(grpc::ServerContext* context, const admin::v1::GetStatusRequest*,
                                      admin::v1::Status* response) {
+  if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
   const absl::StatusOr<BrokerReport> report = Report();
   if (!report.ok()) return ToGrpc(report.status());
   Fill(*report, *response);
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ListTenants(grpc::ServerContext*, const admin::v1::ListTenantsRequest*,
+grpc::Status AdminService::ListTenants(grpc::ServerContext* context, const admin::v1::ListTenantsRequest*,
                                        admin::v1::ListTenantsResponse* response) {
+  if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
   const absl::StatusOr<BrokerReport> report = Report();
   if (!report.ok()) return ToGrpc(report.status());
   for (const BrokerReport::Tenant& tenant : report->tenants) FillTenant(tenant, *response->add_tenants());
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ListSessions(grpc::ServerContext*, const admin::v1::ListSessionsRequest*,
+grpc::Status AdminService::ListSessions(grpc::ServerContext* context, const admin::v1::ListSessionsRequest*,
                                         admin::v1::ListSessionsResponse* response) {
+  if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
   const absl::StatusOr<BrokerReport> report = Report();
   if (!report.ok()) return ToGrpc(report.status());
   for (const BrokerReport::Session& session : report->sessions) FillSession(session, *response->add_sessions());
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::SetTenant(grpc::ServerContext*, const admin::v1::SetTenantRequest* request,
+grpc::Status AdminService::SetTenant(grpc::ServerContext* context, const admin::v1::SetTenantRequest* request,
                                      admin::v1::SetTenantResponse* response) {
-  if (!GivesAnything(*request)) {
-    return ToGrpc(absl::InvalidArgumentError(
-        "nothing is to be changed: give a limit, reserved, guarantee, deadline, weight, class or missed_target"));
+  const absl::StatusOr<PeerCredentials> caller = door_->Caller(*context);
+  std::optional<TenantPolicy> before;
+  const absl::Status changed = caller.ok() ? Change(*request, *response, before) : caller.status();
+  const std::string who = caller.ok() ? absl::StrCat("uid=", caller->uid, " pid=", caller->pid) : "nobody";
+  const std::string what = absl::StrCat(" SetTenant tenant=", Quoted(request->tenant()));
+  if (changed.ok()) {
+    LogInfo("audit ", who, what, " before={", before.has_value() ? TextOf(*before) : "", "} after={",
+            response->policy().ShortDebugString(), "} revision=", response->revision());
+  } else {
+    LogWarning("audit ", who, what, " refused: ", Quoted(changed.message()));
+  }
+  return ToGrpc(changed);
+}
+
+absl::Status AdminService::Change(const admin::v1::SetTenantRequest& request, admin::v1::SetTenantResponse& response,
+                                  std::optional<TenantPolicy>& before) {
+  if (!GivesAnything(request)) {
+    return absl::InvalidArgumentError(
+        "nothing is to be changed: give a limit, reserved, guarantee, deadline, weight, class or missed_target");
   }
   absl::MutexLock lock(&change_mu_);
-  Arbiter::TenantChange change = {.tenant = request->tenant(),
-                                  .create = request->create(),
-                                  .force = request->force(),
-                                  .if_revision = request->if_revision()};
+  Arbiter::TenantChange change = {.tenant = request.tenant(),
+                                  .create = request.create(),
+                                  .force = request.force(),
+                                  .if_revision = request.if_revision()};
   absl::StatusOr<Arbiter::CheckedChange> checked = absl::UnknownError("not asked");
   const bool asked = loop_.Call([&] {
-    const absl::StatusOr<TenantPolicy> policy = PolicyOf(broker_.Report(), *request);
+    const BrokerReport now = broker_.Report();
+    if (const BrokerReport::Tenant* tenant = FindTenant(now, request.tenant())) before = tenant->policy;
+    const absl::StatusOr<TenantPolicy> policy = PolicyOf(now, request);
     if (!policy.ok()) {
       checked = policy.status();
       return;
@@ -139,28 +168,28 @@ grpc::Status AdminService::SetTenant(grpc::ServerContext*, const admin::v1::SetT
     change.policy = *policy;
     checked = broker_.CheckTenantChange(change);
   });
-  if (!asked) return ToGrpc(absl::UnavailableError("the broker is ending"));
-  if (!checked.ok()) return ToGrpc(checked.status());
+  if (!asked) return absl::UnavailableError("the broker is ending");
+  if (!checked.ok()) return checked.status();
   // On disk first: what was answered is not forgotten.
-  if (const absl::Status saved = store_.Save(checked->set_tenants, checked->revision); !saved.ok())
-    return ToGrpc(saved);
+  if (const absl::Status saved = store_.Save(checked->set_tenants, checked->revision); !saved.ok()) return saved;
   BrokerReport report;
   const bool made = loop_.Call([&] {
     broker_.SetTenant(change.tenant, change.policy);
     report = broker_.Report();
   });
-  if (!made) return ToGrpc(absl::UnavailableError("the broker is ending; the policy is kept for the next one"));
-  FillPolicy(change.policy, *response->mutable_policy());
-  response->set_revision(checked->revision);
+  if (!made) return absl::UnavailableError("the broker is ending; the policy is kept for the next one");
+  FillPolicy(change.policy, *response.mutable_policy());
+  response.set_revision(checked->revision);
   const BrokerReport::Tenant* tenant = FindTenant(report, change.tenant);
   if (tenant != nullptr && change.policy.limit.has_value()) {
-    response->set_bytes_over(MinusOrZero(tenant->charged, *change.policy.limit).in_bytes());
+    response.set_bytes_over(MinusOrZero(tenant->charged, *change.policy.limit).in_bytes());
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
-grpc::Status AdminService::Simulate(grpc::ServerContext*, const admin::v1::SimulateRequest* request,
+grpc::Status AdminService::Simulate(grpc::ServerContext* context, const admin::v1::SimulateRequest* request,
                                     admin::v1::SimulateResponse* response) {
+  if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
   Arbiter::Simulation before;
   absl::StatusOr<Arbiter::Simulation> after = absl::UnknownError("not asked");
   const bool asked = loop_.Call([&] {
@@ -182,8 +211,9 @@ grpc::Status AdminService::Simulate(grpc::ServerContext*, const admin::v1::Simul
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::Why(grpc::ServerContext*, const admin::v1::WhyRequest* request,
+grpc::Status AdminService::Why(grpc::ServerContext* context, const admin::v1::WhyRequest* request,
                                admin::v1::WhyResponse* response) {
+  if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
   BrokerReport report;
   Arbiter::Simulation now;
   const bool asked = loop_.Call([&] {
@@ -204,8 +234,9 @@ grpc::Status AdminService::Why(grpc::ServerContext*, const admin::v1::WhyRequest
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ListRooms(grpc::ServerContext*, const admin::v1::ListRoomsRequest*,
+grpc::Status AdminService::ListRooms(grpc::ServerContext* context, const admin::v1::ListRoomsRequest*,
                                      admin::v1::ListRoomsResponse* response) {
+  if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
   const absl::StatusOr<BrokerReport> report = Report();
   if (!report.ok()) return ToGrpc(report.status());
   for (const BrokerReport::RoomRow& room : report->rooms) FillRoom(room, *response->add_rooms());
@@ -214,6 +245,7 @@ grpc::Status AdminService::ListRooms(grpc::ServerContext*, const admin::v1::List
 
 grpc::Status AdminService::Watch(grpc::ServerContext* context, const admin::v1::WatchRequest* request,
                                  grpc::ServerWriter<admin::v1::Snapshot>* writer) {
+  if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
   const uint32_t interval_ms = request->interval_ms() == 0 ? kDefaultWatchMs : request->interval_ms();
   if (interval_ms < kFastestWatchMs) {
     return ToGrpc(absl::InvalidArgumentError(

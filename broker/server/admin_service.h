@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -11,6 +12,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "broker/config/policy_store.h"
+#include "broker/policy/tenant_policy.h"
+#include "broker/server/admin_door.h"
 #include "broker/server/broker.h"
 #include "broker/server/event_loop.h"
 #include "common/device/device.h"
@@ -18,7 +21,8 @@
 
 namespace kvbroker {
 
-// The operators' service on admin.sock: converts, asks the broker on its loop, answers. Thread-safe.
+// The operators' service on admin.sock: converts, asks the broker on its loop, answers. Each call is of somebody who may make
+// it (AdminDoor), and each that changes something leaves a line in the log: who, what, before and after. Thread-safe.
 class AdminService : public admin::v1::Admin::Service {
  public:
   // Each keeps a thread: beyond so many, Watch is refused, so that the other calls are always served.
@@ -37,7 +41,7 @@ class AdminService : public admin::v1::Admin::Service {
   grpc::Status ListSessions(grpc::ServerContext* context, const admin::v1::ListSessionsRequest* request,
                             admin::v1::ListSessionsResponse* response) override;
   grpc::Status SetTenant(grpc::ServerContext* context, const admin::v1::SetTenantRequest* request,
-                         admin::v1::SetTenantResponse* response) override ABSL_LOCKS_EXCLUDED(change_mu_);
+                         admin::v1::SetTenantResponse* response) override;
   grpc::Status Simulate(grpc::ServerContext* context, const admin::v1::SimulateRequest* request,
                         admin::v1::SimulateResponse* response) override;
   grpc::Status Why(grpc::ServerContext* context, const admin::v1::WhyRequest* request,
@@ -48,12 +52,18 @@ class AdminService : public admin::v1::Admin::Service {
                      grpc::ServerWriter<admin::v1::Snapshot>* writer) override ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  AdminService(Broker& broker, EventLoop& loop, const DeviceInfo& device, PolicyStore& store);
+  AdminService(std::unique_ptr<AdminDoor> door, Broker& broker, EventLoop& loop, const DeviceInfo& device,
+               PolicyStore& store);
+
+  // SetTenant of somebody who may. `before`: what the tenant had until then, where there is one.
+  absl::Status Change(const admin::v1::SetTenantRequest& request, admin::v1::SetTenantResponse& response,
+                      std::optional<TenantPolicy>& before) ABSL_LOCKS_EXCLUDED(change_mu_);
 
   // UNAVAILABLE: the broker is ending.
   absl::StatusOr<BrokerReport> Report();
   void Fill(const BrokerReport& report, admin::v1::Status& status) const;
 
+  const std::unique_ptr<AdminDoor> door_;
   Broker& broker_;   // Not owned; used on the loop alone.
   EventLoop& loop_;  // Not owned.
   const DeviceInfo device_;

@@ -1,6 +1,7 @@
 #include "broker/server/admin_service.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -20,6 +21,7 @@
 namespace kvbroker {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 // The service of a broker on its own loop's thread.
@@ -95,6 +97,20 @@ class AdminServiceTest : public ::testing::Test {
   std::unique_ptr<admin::v1::Admin::Stub> stub_;
   std::thread thread_;
 };
+
+TEST_F(AdminServiceTest, EachChangeLeavesALineThatSaysWhoDidWhat) {
+  ::testing::internal::CaptureStderr();
+  EXPECT_TRUE(SetTenant([](auto& r) { r.mutable_limit()->set_bytes(4 << 20); }).ok());
+  EXPECT_FALSE(SetTenant([](auto& r) {
+                 r.set_tenant("x\nforged");
+                 r.set_weight(0);
+               }).ok());
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr(absl::StrCat("audit uid=", getuid(), " pid=", getpid(), " SetTenant tenant='chat' ")));
+  EXPECT_THAT(log,
+              ContainsRegex("before=\\{[^}]*limit: 8388608[^}]*\\} after=\\{[^}]*limit: 4194304[^}]*\\} revision=1"));
+  EXPECT_THAT(log, HasSubstr("SetTenant tenant='x\\nforged' refused: '"));
+}
 
 TEST_F(AdminServiceTest, WatchersBeyondTheBoundAreRefusedAndOthersAreServed) {
   std::vector<std::unique_ptr<Watcher>> watchers;

@@ -98,9 +98,11 @@ absl::Status CheckSocketPath(const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path, int mode) {
+namespace {
+
+absl::StatusOr<UniqueFd> Listen(const std::string& path, int type, int mode) {
   KVB_RETURN_IF_ERROR(CheckSocketPath(path));
-  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  UniqueFd socket(::socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return ErrnoToStatus(errno, "socket");
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoToStatus(errno, absl::StrCat("unlink ", path));
   const sockaddr_un address = AddressOf(path);
@@ -111,6 +113,14 @@ absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path, int mode) {
   if (listen(socket.get(), SOMAXCONN) != 0) return ErrnoToStatus(errno, absl::StrCat("listen ", path));
   return socket;
 }
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path, int mode) {
+  return Listen(path, SOCK_SEQPACKET, mode);
+}
+
+absl::StatusOr<UniqueFd> ListenStream(const std::string& path, int mode) { return Listen(path, SOCK_STREAM, mode); }
 
 absl::StatusOr<UniqueFd> ConnectSeqpacket(const std::string& path) {
   KVB_RETURN_IF_ERROR(CheckSocketPath(path));

@@ -37,6 +37,8 @@ absl::StatusOr<std::optional<Packet>> ReceivePacket(int socket);
 // A listening SOCK_SEQPACKET socket at `path`, non-blocking. A socket that lies there is replaced: the caller holds the
 // lock that says nobody else listens. INVALID_ARGUMENT names a path that is too long for a socket.
 absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path, int mode);
+// The same of a SOCK_STREAM socket.
+absl::StatusOr<UniqueFd> ListenStream(const std::string& path, int mode);
 
 // Connects to `path`, blocking. NOT_FOUND, UNAVAILABLE: nobody listens there.
 absl::StatusOr<UniqueFd> ConnectSeqpacket(const std::string& path);

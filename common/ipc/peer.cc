@@ -4,10 +4,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <fstream>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -49,6 +52,24 @@ absl::StatusOr<UniqueFd> OwnPidfd() {
   UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
   if (!fd.valid()) return ErrnoToStatus(errno, "pidfd_open");
   return fd;
+}
+
+bool PeerCredentials::IsIn(gid_t group) const {
+  return gid == group || std::find(groups.begin(), groups.end(), group) != groups.end();
+}
+
+absl::StatusOr<PeerCredentials> CredentialsOf(int socket) {
+  ucred credentials;
+  socklen_t length = sizeof(credentials);
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
+    return ErrnoToStatus(errno, "getsockopt SO_PEERCRED");
+  }
+  std::vector<gid_t> groups(NGROUPS_MAX);
+  length = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length) != 0) length = 0;  // older than Linux 4.13
+  groups.resize(length / sizeof(gid_t));
+  return PeerCredentials{
+      .pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid, .groups = std::move(groups)};
 }
 
 absl::StatusOr<ProcessIdentity> IdentifyPeer(int socket, int pidfd) {

@@ -1,6 +1,11 @@
 #ifndef KVBROKER_COMMON_IPC_PEER_H_
 #define KVBROKER_COMMON_IPC_PEER_H_
 
+#include <sys/types.h>
+
+#include <cstdint>
+#include <vector>
+
 #include "absl/status/statusor.h"
 #include "common/base/process_identity.h"
 #include "common/base/unique_fd.h"
@@ -14,6 +19,17 @@ absl::StatusOr<UniqueFd> OwnPidfd();
 // is its own. `pidfd` is borrowed.
 // UNAUTHENTICATED: the descriptor is no pidfd, or another process's; names both pids.
 absl::StatusOr<ProcessIdentity> IdentifyPeer(int socket, int pidfd);
+
+// Who connected at the other end of `socket`, as the kernel says; `groups`: all of them, `gid` may be missing among these.
+struct PeerCredentials {
+  int64_t pid = 0;  // 0: in another pid namespace
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+
+  bool IsIn(gid_t group) const;
+};
+absl::StatusOr<PeerCredentials> CredentialsOf(int socket);
 
 // A pidfd of that process. NOT_FOUND: it has ended, whoever has its pid by now; names it.
 absl::StatusOr<UniqueFd> OpenProcess(const ProcessIdentity& process);

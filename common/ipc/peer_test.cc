@@ -33,6 +33,19 @@ TEST_F(PeerTest, IdentifiesAProcessByItsOwnPidfd) {
   EXPECT_GT(peer->start_time, 0u);
 }
 
+TEST_F(PeerTest, KnowsUserAndGroups) {
+  const absl::StatusOr<PeerCredentials> peer = CredentialsOf(near_.get());
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_EQ(peer->pid, getpid());
+  EXPECT_EQ(peer->uid, getuid());
+  EXPECT_TRUE(peer->IsIn(getgid()));
+  EXPECT_FALSE(peer->IsIn(static_cast<gid_t>(-2)));
+  std::vector<gid_t> groups(static_cast<size_t>(getgroups(0, nullptr)));
+  getgroups(static_cast<int>(groups.size()), groups.data());
+  EXPECT_EQ(peer->groups, groups);
+  EXPECT_FALSE(CredentialsOf(-1).ok());
+}
+
 TEST_F(PeerTest, RefusesAnotherProcessesPidfd) {
   const pid_t child = fork();
   if (child == 0) {

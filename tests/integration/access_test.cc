@@ -1,5 +1,6 @@
 // Who may be whom: the broker goes by the user and the group that the kernel says a process has.
 
+#include <grp.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,9 +43,32 @@ class AccessTest : public ::testing::Test {
     return static_cast<absl::StatusCode>(WEXITSTATUS(status));
   }
 
+  // What an operator's call comes to.
+  absl::StatusCode AskAs(uid_t user) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      if (user != getuid() && (setgroups(0, nullptr) != 0 || setgid(user) != 0 || setuid(user) != 0)) _exit(99);
+      _exit(static_cast<int>(broker_->Status().status().code()));
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return static_cast<absl::StatusCode>(WEXITSTATUS(status));
+  }
+
   TempDir config_;
   std::unique_ptr<BrokerProcess> broker_;
 };
+
+// Whoever left the door open: whose call it is is asked again.
+TEST_F(AccessTest, OnlyOperatorsAreAnsweredThoughTheSocketIsEverybodys) {
+  if (getuid() != 0) GTEST_SKIP() << "being another user takes root";
+  for (const char* path : {"/gpu0/admin", "/gpu0/admin/admin.sock"})
+    chmod((broker_->runtime_dir() + path).c_str(), 0777);
+  EXPECT_EQ(AskAs(kNobody), absl::StatusCode::kPermissionDenied);
+  ASSERT_EQ(chown(broker_->admin_socket().c_str(), 0, kNobody), 0);
+  EXPECT_EQ(AskAs(kNobody), absl::StatusCode::kOk) << "its group is the operators' by now";
+  EXPECT_EQ(AskAs(0), absl::StatusCode::kOk);
+}
 
 TEST_F(AccessTest, ATenantIsForWhomItIsConfigured) {
   EXPECT_EQ(OpenAs(getuid(), "gold"), absl::StatusCode::kOk);

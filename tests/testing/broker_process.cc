@@ -99,7 +99,7 @@ absl::StatusOr<admin::v1::Status> BrokerProcess::Status() {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
   admin::v1::Status status;
   const grpc::Status asked = Admin()->GetStatus(&context, {}, &status);
-  if (!asked.ok()) return absl::UnavailableError(asked.error_message());
+  if (!asked.ok()) return absl::Status(static_cast<absl::StatusCode>(asked.error_code()), asked.error_message());
   return status;
 }
 
