@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "client/session/session.h"
@@ -40,11 +41,13 @@ class TroubleTest : public ::testing::Test {
 // Each slot is a descriptor on its way to the client, and each session has some.
 TEST_F(TroubleTest, SixtyFourDescriptorsLendAllThereIs) {
   LeaveDescriptors(64);
-  const auto first = Borrow("a", 128);
-  const auto second = Borrow("b", 128);
-  EXPECT_TRUE(Eventually(kSoon, [&] { return first->held() == 128 && second->held() == 128; }))
-      << first->held() << " and " << second->held() << "\n"
-      << broker_->log();
+  std::vector<std::unique_ptr<Borrower>> borrowers;
+  for (const char* tenant : {"a", "b"}) {
+    // Who comes while all are on their way is refused, and may come again.
+    borrowers.push_back(Borrow(tenant, 128));
+    EXPECT_TRUE(Eventually(kSoon, [&] { return borrowers.back()->held() == 128; })) << borrowers.back()->held() << "\n"
+                                                                                    << broker_->log();
+  }
 }
 
 TEST_F(TroubleTest, WithoutDescriptorsNobodyIsLostAndTheNextIsServedWhenThereAreSome) {
