@@ -46,6 +46,15 @@ absl::StatusOr<uint64_t> StartTimeOf(int64_t pid) {
   return absl::UnauthenticatedError(absl::StrCat("process ", pid, " has ended"));
 }
 
+absl::StatusOr<ucred> UcredOf(int socket) {
+  ucred credentials;
+  socklen_t length = sizeof(credentials);
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
+    return ErrnoToStatus(errno, "getsockopt SO_PEERCRED");
+  }
+  return credentials;
+}
+
 }  // namespace
 
 absl::StatusOr<UniqueFd> OwnPidfd() {
@@ -59,13 +68,9 @@ bool PeerCredentials::IsIn(gid_t group) const {
 }
 
 absl::StatusOr<PeerCredentials> CredentialsOf(int socket) {
-  ucred credentials;
-  socklen_t length = sizeof(credentials);
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
-    return ErrnoToStatus(errno, "getsockopt SO_PEERCRED");
-  }
+  KVB_ASSIGN_OR_RETURN(const ucred credentials, UcredOf(socket));
   std::vector<gid_t> groups(NGROUPS_MAX);
-  length = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+  auto length = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
   if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length) != 0) length = 0;  // older than Linux 4.13
   groups.resize(length / sizeof(gid_t));
   return PeerCredentials{
@@ -73,11 +78,7 @@ absl::StatusOr<PeerCredentials> CredentialsOf(int socket) {
 }
 
 absl::StatusOr<ProcessIdentity> IdentifyPeer(int socket, int pidfd) {
-  ucred credentials;
-  socklen_t length = sizeof(credentials);
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
-    return ErrnoToStatus(errno, "getsockopt SO_PEERCRED");
-  }
+  KVB_ASSIGN_OR_RETURN(const ucred credentials, UcredOf(socket));
   KVB_ASSIGN_OR_RETURN(const int64_t pid, PidOf(pidfd));
   if (pid != credentials.pid || pid <= 0) {
     return absl::UnauthenticatedError(
