@@ -118,7 +118,7 @@ class Storm {
     Expect(Eventually(kLong, [&] { return Slots() >= flags_.slots; }), "so many slots were not handed over");
     for (const pid_t client : clients_) End(client);
     clients_.clear();
-    Expect(Eventually(kSoon, [&] { return NothingIsOut(); }), "memory is still granted, and nobody lives");
+    Expect(Eventually(kSoon, [&] { return broker_->NothingIsOut(); }), "memory is still granted, and nobody lives");
     // A GPU's driver may show it a little later.
     Expect(Eventually(kSoon, [&] { return Free() >= free_before; }),
            absl::StrCat(ToString(free_before), " of the device were free before, now ", ToString(Free())));
@@ -163,11 +163,6 @@ class Storm {
     int status = 1;
     waitpid(pid, &status, 0);
     return status == 0 ? absl::Now() - since : absl::InfiniteDuration();
-  }
-
-  bool NothingIsOut() const {
-    const absl::StatusOr<admin::v1::Status> status = broker_->Status();
-    return status.ok() && status->sessions() == 0 && status->memory().granted() == 0;
   }
 
   Bytes Free() const {

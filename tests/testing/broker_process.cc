@@ -112,11 +112,15 @@ absl::StatusOr<std::vector<admin::v1::Session>> BrokerProcess::Sessions() {
   return std::vector<admin::v1::Session>(response.sessions().begin(), response.sessions().end());
 }
 
+bool BrokerProcess::NothingIsOut() {
+  const absl::StatusOr<admin::v1::Status> status = Status();
+  return status.ok() && status->sessions() == 0 && status->memory().granted() == 0;
+}
+
 bool BrokerProcess::BecomesIdle(absl::Duration timeout) {
   return Eventually(timeout, [&] {
     const absl::StatusOr<admin::v1::Status> status = Status();
-    return status.ok() && status->sessions() == 0 && status->memory().granted() == 0 &&
-           status->memory().driver_free() == status->memory().total();
+    return NothingIsOut() && status.ok() && status->memory().driver_free() == status->memory().total();
   });
 }
 

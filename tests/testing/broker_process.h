@@ -53,7 +53,9 @@ class BrokerProcess {
   // What the broker says of itself.
   absl::StatusOr<admin::v1::Status> Status();
   absl::StatusOr<std::vector<admin::v1::Session>> Sessions();
-  // Whether it has nothing out and no session within `timeout`.
+  // It has nothing out and no session.
+  bool NothingIsOut();
+  // Whether that is so within `timeout`, and all of the device is free.
   bool BecomesIdle(absl::Duration timeout);
 
  private:
