@@ -41,7 +41,7 @@ TEST_F(PeerTest, KnowsUserAndGroups) {
   EXPECT_TRUE(peer->IsIn(getgid()));
   EXPECT_FALSE(peer->IsIn(static_cast<gid_t>(-2)));
   std::vector<gid_t> groups(static_cast<size_t>(getgroups(0, nullptr)));
-  getgroups(static_cast<int>(groups.size()), groups.data());
+  ASSERT_EQ(getgroups(static_cast<int>(groups.size()), groups.data()), static_cast<int>(groups.size()));
   EXPECT_EQ(peer->groups, groups);
   EXPECT_FALSE(CredentialsOf(-1).ok());
 }
