@@ -365,12 +365,17 @@ void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
   // What a session leaves is nobody's from then on, and is free when a look shows it.
   if (std::holds_alternative<event::Goodbye>(event) || std::holds_alternative<event::ProcessEnded>(event)) return;
   if (std::holds_alternative<event::DeviceSample>(event) && was_on_its_way) return;
-  // What cannot be made was never there: its grant hid that it is lacking.
-  if (std::holds_alternative<event::MakeFailed>(event)) return;
   // What the new broker has not looked at is lacking.
   if (!std::exchange(looked_, looked_ || std::holds_alternative<event::DeviceSample>(event))) return;
+  // What cannot be made was not there, and its grant hid that.
+  Bytes unmade;
+  if (const auto* failed = std::get_if<event::MakeFailed>(&event)) {
+    for (const PolicySnapshot::Lease& lease : snapshot.leases) {
+      if (lease.id == failed->lease) unmade = lease.slot * failed->slots;
+    }
+  }
   // Less than a granule is nobody's to have.
-  if (deficit_ >= before + grown + scenario_.broker.arbiter.granularity) {
+  if (deficit_ >= before + grown + unmade + scenario_.broker.arbiter.granularity) {
     broker_.Fail(absl::StrCat("of what is reserved ", ToString(deficit_), " are lacking, before ", ToString(before)));
   }
 }
