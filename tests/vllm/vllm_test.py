@@ -248,7 +248,7 @@ class OneEngineTest(WithBroker):
         self.assertEqual(answers[1], _reference[0])
 
     def test_cache_goes_when_it_is_old(self) -> None:
-        engine = self.engine(environment={"KVBROKER_CACHE_AGE": "2"})
+        engine = self.engine(environment={"KVBROKER_CACHE_AGE": "6"})
         self.assert_same(engine.generate(PROMPTS, TOKENS))
         self.assertGreater(self.granted(), 20 * MIB)
         self.eventually(lambda: self.granted() <= 2 * 2 * MIB, "old cache is kept")

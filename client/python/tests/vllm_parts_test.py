@@ -24,7 +24,7 @@ from kvbroker.vllm.controller import Controller  # noqa: E402
 from kvbroker.vllm.demand import Load  # noqa: E402
 from kvbroker.vllm.elastic_pool import ElasticPool, Evacuation  # noqa: E402
 from kvbroker.vllm.geometry import Geometry, Layout, choose  # noqa: E402
-from kvbroker.vllm.news import Bound, Grown, Refused, Trim  # noqa: E402
+from kvbroker.vllm.news import Bound, Grown, Refused, Tick, Trim  # noqa: E402
 from kvbroker.vllm.settings import Settings  # noqa: E402
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -280,8 +280,11 @@ class ElasticPoolTest(WithPool):
         self.finish("b", cache=True)  # slot 2
         self.pool.queue.now = 9.0
         self.finish("a", cache=True)  # slot 1, and what slot 0 has
-        self.assertEqual(self.pool.evacuate(1).slots, [2])
-        self.assertEqual(self.pool.evacuate(5).slots, [1])
+        for count, slots in ((1, [2]), (5, [1])):
+            evacuation = self.pool.evacuate(count)
+            self.assertEqual(evacuation.slots, slots)
+            self.assertEqual(len(evacuation.stale), PER_SLOT)
+            self.pool.unlearn(evacuation)
         self.assertEqual(self.pool.mapped, {0})
         self.assert_sound()
 
@@ -359,6 +362,7 @@ class ElasticPoolTest(WithPool):
                 else:
                     contents = {request: len(blocks) for request, blocks in self.table.items()}
                     evacuation = self.pool.evacuate(chance.randrange(1, 4))
+                    self.pool.unlearn(evacuation)
                     absent.update(evacuation.slots)
                     self.assertEqual({request: len(blocks) for request, blocks in self.table.items()}, contents)
                     for source, target in evacuation.moves:
@@ -396,6 +400,7 @@ class ControllerTest(WithPool):
         self.memory = FakeMemory()
         self.load = Load(requests=0, admitted=0, waiting=0, next_waiting=0, next_request="r")
         self.applied: list[Evacuation] = []
+        self.applied_at_rename: list[int] = []
         self.refused: list[str] = []
         self.wakes = 0
         self.published = self.trims = 0
@@ -406,11 +411,19 @@ class ControllerTest(WithPool):
             load=lambda: self.load,
             refuse=lambda request, reason: self.refused.append(reason),
             preempt=self.preempt,
-            apply=self.applied.append,
+            apply=self.apply,
+            rename=self.rename,
             trim=self.trim,
             wake=self.wake,
             publish=self.publish,
         )
+
+    def apply(self, evacuation: Evacuation) -> None:
+        self.applied.append(evacuation)
+        self.cached_at_apply = len(self.blocks.cached)
+
+    def rename(self) -> None:
+        self.applied_at_rename.append(len(self.applied))
 
     def preempt(self) -> bool:
         if not self.table:
@@ -451,6 +464,40 @@ class ControllerTest(WithPool):
         self.assertEqual(self.controller.figures.requests_preempted, 1)
         self.assertEqual(sum(len(evacuation.slots) for evacuation in self.applied), 2)
         self.assert_sound()
+
+    def test_memory_goes_before_prefixes_are_unlearned(self) -> None:
+        self.controller.hear(Grown((1, 2, 3)))
+        self.controller.attend()
+        self.controller.before_step()
+        self.admit("a", 15)
+        self.finish("a", cache=True)
+        self.controller.hear(Bound(slots=1, limit=10, eviction_age=None))
+        self.controller.attend()
+        self.assertEqual((len(self.applied), self.cached_at_apply), (1, 15))
+        self.assertEqual(len(self.blocks.cached), 3)
+        self.assert_sound()
+
+    def test_empties_a_few_slots_and_then_the_others_and_renames_once(self) -> None:
+        self.controller.hear(Grown(tuple(range(1, 10))))
+        self.controller.before_step()
+        self.controller.hear(Bound(slots=1, limit=10, eviction_age=None))
+        self.controller.attend()
+        self.assertEqual([len(evacuation.slots) for evacuation in self.applied], [8, 1])
+        self.assertEqual(self.applied_at_rename, [2])
+
+    def test_at_rest_it_renames_when_there_is_time_or_a_step_is_due(self) -> None:
+        for event in (lambda: self.controller.hear(Tick()), self.controller.before_step):
+            self.controller.hear(Grown((1, 2)))
+            self.controller.attend()
+            self.controller.rest()
+            self.applied_at_rename.clear()
+            self.controller.hear(Bound(slots=1, limit=10, eviction_age=None))
+            self.controller.attend()
+            self.assertEqual(self.applied_at_rename, [])
+            self.assertGreater(self.memory.ticks, 0)
+            event()
+            self.controller.attend()
+            self.assertEqual(self.applied_at_rename, [len(self.applied)])
 
     def test_keeps_slot_0_whatever_the_target(self) -> None:
         self.controller.hear(Bound(slots=0, limit=10, eviction_age=None))

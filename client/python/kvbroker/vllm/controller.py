@@ -26,8 +26,8 @@ REPORT = 0.5  # seconds from report to report of what is held, which takes a loo
 AHEAD = 0.25  # seconds: memory for so long at the pace of the last growth is wanted ahead of need
 SPARE_FOR = 1.0  # seconds: what was not wanted for so long goes back
 SPARE_AT_ONCE = 8  # slots, each REVIEW: what nobody asks for goes back slowly, for the sake of the kernels beside it
-FIRST_SLOTS = 8  # of what the broker asks for are emptied at once, then twice as many, and so on: while some are unmapped,
-# which takes about twice as long, the next ones are emptied
+FIRST_SLOTS = 8  # of what the broker asks for are emptied at once, so that they are unmapped while the next ones are emptied
+MORE, MORE_AT_REST = 2, 32  # times as many with each next part, while steps wait for it and where none does
 OBEYING = 0.004  # seconds that a visit takes for it; the engine's loop is not held up for longer
 
 
@@ -65,17 +65,18 @@ class Controller:
         refuse: Callable[[str, str], None],
         preempt: Callable[[], bool],
         apply: Callable[[Evacuation], None],
+        rename: Callable[[], None],
         trim: Callable[[], None],
         wake: Callable[[], None],
         publish: Callable[[], None],
     ) -> None:
         """load: what there is to do. refuse: ends a request that waits, by its id, with a reason. preempt: puts off the
         request that matters least; False: there is none. apply: does to the memory what an evacuation says, and unmaps its
-        slots. trim: lets go of what torch only keeps. wake: makes a loop that stands still call attend(). publish: sends a
-        sample() while it stands still."""
+        slots. rename: sees to it that no step that follows names a block in them. trim: lets go of what torch only keeps.
+        wake: makes a loop that stands still call attend(). publish: sends a sample() while it stands still."""
         self._pool, self._memory, self._settings = pool, memory, settings
         self._load, self._refuse, self._preempt, self._apply = load, refuse, preempt, apply
-        self._trim, self._wake, self._publish = trim, wake, publish
+        self._rename, self._trim, self._wake, self._publish = rename, trim, wake, publish
         self._bound = Bound(pool.slots, pool.slots, None)
         self._inbox: collections.deque[News] = collections.deque()
         self._told_for = ""  # the request that the newest want's fewest slots are for
@@ -86,7 +87,7 @@ class Controller:
         self._counted, self._counted_at = 0, 0.0  # cached blocks that are young enough to be kept
         self._spare_since = time.monotonic()
         self._obeys = False  # it has given back some of what the broker wants, and goes on with that
-        self._is_to_trim = self._is_to_review = False
+        self._is_to_rename = self._is_to_trim = self._is_to_review = False
         self._stuck_until = 0.0  # when giving back is tried again, where nothing could be given
         self._ticking = 0.0
         self._rests = False
@@ -134,6 +135,8 @@ class Controller:
     def before_step(self) -> None:
         self.attend()
         self._rests = False
+        if self._is_to_rename:
+            self._rename_before_step()
         now = time.monotonic()
         self._pool.queue.now = now
         short = self._pool.queue.num_empty < self._pool.geometry.blocks_per_slot and not self._is_bounded
@@ -221,6 +224,9 @@ class Controller:
             elif isinstance(news, Trim):
                 self._is_to_trim = True
             elif isinstance(news, Tick):
+                if self._is_to_rename:
+                    self._is_to_rename = False
+                    self._rename()
                 self._review(time.monotonic())
 
     def _review(self, now: float) -> None:
@@ -315,14 +321,16 @@ class Controller:
 
     def _obey(self) -> None:
         """Gives back what the broker wants, or as much as there is time for."""
-        started, slots, given = time.monotonic(), FIRST_SLOTS, 1
+        started, slots, given, before = time.monotonic(), FIRST_SLOTS, 1, self.figures.reclaimed
         while given and self._excess > 0 and time.monotonic() < started + OBEYING:
             part = min(self._excess, slots)
             while self._pool.excess_live_blocks(part) > 0 and self._preempt():
                 self.figures.requests_preempted += 1
-            given = self._give_back(part)
+            given = self._empty(part)
             self.figures.reclaimed += given
-            slots *= 2
+            slots *= MORE_AT_REST if self._rests else MORE
+        if self.figures.reclaimed > before:
+            self._rename_before_step()
         now = time.monotonic()
         if self._target_heard:
             self._response = max(self._response * 0.9, now - self._target_heard)
@@ -337,11 +345,25 @@ class Controller:
 
     def _give_back(self, slots: int) -> int:
         """How many it were."""
+        given = self._empty(slots)
+        if given:
+            self._rename_before_step()
+        return given
+
+    def _rename_before_step(self) -> None:
+        """At once, or where no step is due, when there is time: it would keep the driver from unmapping."""
+        self._is_to_rename = self._rests
+        if not self._rests:
+            self._rename()
+
+    def _empty(self, slots: int) -> int:
+        """_rename_before_step() must follow. How many it were."""
         evacuation = self._pool.evacuate(slots)
         if evacuation.slots:
             # First, or the library would ask for them again.
             self._want(min(self._told[0], len(self._pool.mapped)), 0, Urgency.NORMAL)
             self._apply(evacuation)
+            self._pool.unlearn(evacuation)
             self.figures.blocks_moved += len(evacuation.moves)
         return len(evacuation.slots)
 
@@ -354,7 +376,7 @@ class Controller:
     def _tick(self, load: Load) -> None:
         """A loop that stands still must look again where time changes something: cache gets old, what is spare may go."""
         seconds = 0.0
-        if self._excess > 0:
+        if self._excess > 0 or self._is_to_rename:
             seconds = REVIEW
         elif self._rests or not load.requests:
             if len(self._pool.mapped) > self._pool.geometry.slots_of(self._pool.live_blocks + self._ahead(load)):

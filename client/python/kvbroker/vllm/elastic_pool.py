@@ -22,6 +22,7 @@ class Evacuation:
 
     slots: list[int] = dataclasses.field(default_factory=list)
     moves: list[tuple[int, int]] = dataclasses.field(default_factory=list)  # block ids, from and to
+    stale: list[Block] = dataclasses.field(default_factory=list)  # were cached in the slots; still to be unlearned
 
 
 class ElasticPool:
@@ -67,7 +68,8 @@ class ElasticPool:
     def evacuate(self, count: int) -> Evacuation:
         """Empties so many slots, or as many as can be: those that cost least. First those that are empty, then those with
         cached blocks, the longest unused first, and then those with the fewest live blocks, which move to others. Where
-        there is no space for them, cached blocks of other slots give way."""
+        there is no space for them, cached blocks of other slots give way. Before vLLM looks for a prefix again, unlearn()
+        must follow."""
         victims = self._cheapest(count)
         holders = self._holders(victims)
         pinned = self._pinned(victims, holders)
@@ -86,14 +88,20 @@ class ElasticPool:
                 break
             if live:
                 leaving.append(slot)
-            for block in self.queue.withdraw(slot):
-                self._pool._maybe_evict_cached_block(block)
+            evacuation.stale += self.queue.withdraw(slot)
             evacuation.slots.append(slot)
             self.mapped.discard(slot)
         # All slots are out of the queue before the first block looks for a new place.
         for slot in leaving:
             self._move_out(slot, holders, evacuation)
         return evacuation
+
+    def unlearn(self, evacuation: Evacuation) -> None:
+        """Nobody finds what was cached in its slots any more: microseconds a block, in which the device can unmap them."""
+        evict = self._pool._maybe_evict_cached_block
+        for block in evacuation.stale:
+            evict(block)
+        evacuation.stale.clear()
 
     def drop_cached(self, blocks: list[Block]) -> None:
         """What is in these cached blocks is given up; they stay free."""

@@ -52,6 +52,10 @@ class Engine:
         """Does not wait."""
         self._call(worker.evacuate, evacuation.slots, evacuation.moves)
 
+    def rename(self) -> None:
+        """After evacuations, before the next step. Does not wait."""
+        self._call(worker.rename)
+
     def trim(self) -> None:
         """Does not wait."""
         self._call(worker.trim)

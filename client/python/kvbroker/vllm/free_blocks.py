@@ -119,10 +119,9 @@ class SlotFreeQueue:
         empty.clear()
         if not self._cached_in[slot]:
             return []
-        first = slot * self._per_slot
-        cached = [self._cached[i] for i in range(first, first + self._per_slot) if i in self._cached]
-        for block in cached:
-            self._uncache(block)
+        first, take = slot * self._per_slot, self._cached.pop
+        cached = [block for i in range(first, first + self._per_slot) if (block := take(i, None)) is not None]
+        self._cached_in[slot] = 0
         self.num_free_blocks -= len(cached)
         return cached
 

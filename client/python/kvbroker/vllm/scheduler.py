@@ -76,6 +76,7 @@ class Elastic:
             refuse=self._refuse,
             preempt=self._preempt_one,
             apply=engine.evacuate,
+            rename=engine.rename,
             trim=engine.trim,
             wake=engine.wake,
             publish=self._publish,

@@ -11,6 +11,7 @@ import torch
 
 from kvbroker.vllm.geometry import Geometry
 from kvbroker.vllm.memory import Fence, no_fence
+from kvbroker.vllm.staging import Staging
 
 BLOCKS_AT_ONCE = 32  # copied through a buffer of so many
 
@@ -26,20 +27,30 @@ class Mover:
         self._blocks = blocks
         self._planes = [plane.view(torch.int64).view(blocks, -1) for plane in planes]
         self._device = planes[0].device
+        self._staging = Staging(self._device)
+        self._renamed: numpy.ndarray | None = None  # new block id by old one, for rename()
 
     def evacuate(self, slots: Sequence[int], moves: Sequence[tuple[int, int]]) -> Fence:
-        """Copies block to block as `moves` says, writes the new numbers wherever the old ones stood, and the null block's
-        where a retired slot was named by what nobody reads for its meaning: kernels load such entries nonetheless. The
-        slots may be unmapped once the device has passed the fence that is returned."""
-        self._wait_for_inputs()
-        self._copy(moves)
+        """Copies block to block as `moves` says. The slots may be unmapped once the device has passed the fence that is
+        returned; rename() must follow before the next step, and may be of several of these."""
         per_slot = self._geometry.blocks_per_slot
         renamed = numpy.arange(self._blocks, dtype=numpy.int32)
         renamed[numpy.add.outer(numpy.array(slots, dtype=numpy.int64) * per_slot, numpy.arange(per_slot))] = 0
         for source, target in moves:
             renamed[source] = target
-        self._rename(renamed)
+        self._renamed = renamed if self._renamed is None else renamed[self._renamed]
+        if not moves and self._is_idle():
+            return no_fence
+        self._copy(moves)
         return self._fence()
+
+    def rename(self) -> None:
+        """Writes the new numbers wherever the old ones of moved blocks stood, and the null block's where a retired slot was
+        named by what nobody reads for its meaning: kernels load such entries nonetheless."""
+        if self._renamed is not None:
+            self._wait_for_inputs()
+            self._rename(self._renamed)
+            self._renamed = None
 
     def _wait_for_inputs(self) -> None:
         """A copy of the tables to the device that is still on its way must not see the new numbers before the blocks are
@@ -49,10 +60,12 @@ class Mover:
             event.synchronize()
 
     def _copy(self, moves: Sequence[tuple[int, int]]) -> None:
-        for start in range(0, len(moves), BLOCKS_AT_ONCE):
-            pairs = self._to_device(torch.tensor(moves[start : start + BLOCKS_AT_ONCE], dtype=torch.int64))
+        if not moves:
+            return
+        pairs = self._staging.put(torch.tensor(moves, dtype=torch.int32).flatten()).view(-1, 2).long()
+        for part in pairs.split(BLOCKS_AT_ONCE):
             for plane in self._planes:
-                plane.index_copy_(0, pairs[:, 1], plane.index_select(0, pairs[:, 0]))
+                plane.index_copy_(0, part[:, 1], plane.index_select(0, part[:, 0]))
 
     def _rename(self, renamed: numpy.ndarray) -> None:
         on_device: dict[int, torch.Tensor] = {}
@@ -62,7 +75,7 @@ class Mover:
                 table[...] = names[table]
                 continue
             if per_block not in on_device:
-                on_device[per_block] = self._to_device(torch.from_numpy(_kernel_names(renamed, per_block)))
+                on_device[per_block] = self._staging.put(torch.from_numpy(_kernel_names(renamed, per_block)))
             table.copy_(on_device[per_block][table.long()])
         for state in getattr(self._runner, "requests", {}).values():
             for group in state.block_ids:
@@ -82,11 +95,9 @@ class Mover:
             yield table.blocks_per_kv_block, table.block_table.np
             yield table.blocks_per_kv_block, table.block_table.gpu
 
-    def _to_device(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Without waiting for the device."""
-        if self._device.type != "cuda":
-            return tensor
-        return tensor.pin_memory().to(self._device, non_blocking=True)
+    def _is_idle(self) -> bool:
+        """No step is under way on the device."""
+        return self._device.type != "cuda" or torch.cuda.current_stream().query()
 
     def _fence(self) -> Fence:
         if self._device.type != "cuda":

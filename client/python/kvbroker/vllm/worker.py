@@ -44,6 +44,12 @@ def evacuate(_: Any, slots: Sequence[int], moves: Sequence[tuple[int, int]]) -> 
     _memory.retire(slots, _mover.evacuate(slots, moves))
 
 
+def rename(_: Any) -> None:
+    """After one or more of these, before the next step."""
+    assert _mover is not None
+    _mover.rename()
+
+
 def trim(_: Any) -> None:
     if _memory is not None and _outside is not None:
         logger.info("kvbroker: torch let go of %.1f GiB that nobody used", _outside.trim() / 2**30)
@@ -218,6 +224,7 @@ def warming_up(worker: Any) -> Iterator[None]:
     # What moving takes of the device is allocated and counted now, not when memory is short; and the tables forget the
     # blocks of the warm-up.
     _mover.evacuate(memory.warm_up_slots, [(0, 0)] * BLOCKS_AT_ONCE)
+    _mover.rename()
     if _outside is not None:
         _outside.take_for_steps()  # before others could; and what start-up left behind goes
         memory.settle_room(_outside.look()[0])
