@@ -114,8 +114,10 @@ void Broker::Handle(Event event) {
     const Event next = std::move(events_.front());
     events_.pop_front();
     for (Effect& effect : arbiter_.Step(next, MonotonicNow())) {
+      if (options_.at_effect) options_.at_effect();
       std::visit([this](auto& e) { Perform(e); }, effect);
     }
+    if (options_.at_effect) options_.at_effect();
   }
   handling_ = false;
 }

@@ -39,6 +39,7 @@ class Broker {
     std::string device_kind;  // "cuda" or "host"
     absl::Duration sample_interval = absl::Milliseconds(100);
     absl::Duration hello_timeout = absl::Seconds(5);
+    std::function<void()> at_effect;  // for tests: before each effect of a step, and after its last one
   };
 
   // Takes over what the journal says is out, looks at the device, and listens on the engine socket. All of the

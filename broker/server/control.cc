@@ -85,11 +85,11 @@ void ControlChannel::Continue() {
   ReadNext();
 }
 
-void ControlChannel::Close() {
+void ControlChannel::Close(grpc::Status status) {
   absl::MutexLock lock(&mu_);
   closed_ = true;
   queue_.Clear();
-  FinishStream(grpc::Status::OK);
+  FinishStream(std::move(status));
 }
 
 bool ControlChannel::Attach(Stream* stream) {
@@ -146,7 +146,10 @@ void ControlService::Shutdown() {
     for (auto& [name, peer] : peers_) peers.push_back(std::move(peer));
     peers_.clear();
   }
-  for (const Peer& peer : peers) peer.channel->Close();
+  // Not OK: what a client has sent last may never have been read.
+  for (const Peer& peer : peers) {
+    peer.channel->Close(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the broker is ending"));
+  }
   if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
 }
 

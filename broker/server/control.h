@@ -33,7 +33,7 @@ class ControlChannel {
   // The message is dealt with: the next may come.
   void Continue() ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the stream; what is sent from now on is dropped.
-  void Close() ABSL_LOCKS_EXCLUDED(mu_);
+  void Close(grpc::Status status = grpc::Status::OK) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   friend class ControlService;

@@ -71,10 +71,17 @@ BrokerConnection::BrokerConnection(UniqueFd socket, v1::Welcome welcome, int con
 BrokerConnection::~BrokerConnection() {
   CloseHandOver();
   context_.TryCancel();
+  if (has_end_) return;
   // Drained, so that Finish has nothing to wait for; how the stream ended no longer matters.
   for (v1::BrokerMessage rest; stream_->Read(&rest);) {
   }
-  stream_->Finish().ok();
+  End().IgnoreError();
+}
+
+absl::Status BrokerConnection::End() {
+  has_end_ = true;
+  const grpc::Status end = stream_->Finish();
+  return absl::Status(static_cast<absl::StatusCode>(end.error_code()), end.error_message());
 }
 
 void BrokerConnection::CloseHandOver() {

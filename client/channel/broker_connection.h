@@ -54,6 +54,8 @@ class BrokerConnection {
   bool Read(v1::BrokerMessage& message) { return stream_->Read(&message); }
   // No more is to be sent; what was sent is delivered.
   void HalfClose() { stream_->WritesDone(); }
+  // How the stream ended; OK: the broker has acted on all that was sent. The reader's, once, after Read has returned false.
+  absl::Status End();
   // Ends the stream at once: Read and Send return false.
   void Cancel() { context_.TryCancel(); }
 
@@ -66,6 +68,7 @@ class BrokerConnection {
   const std::unique_ptr<v1::Engine::Stub> stub_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::ClientMessage, v1::BrokerMessage>> stream_;
+  bool has_end_ = false;
 };
 
 // The engine socket to connect to: of `device_uuid` under `runtime_dir`, or of the only device there.

@@ -442,6 +442,7 @@ TEST_F(SessionTest, WhatIsOutsideIsToldAndTrimsAreEvents) {
 
 TEST_F(SessionTest, HelloCarriesTheProgressFloor) {
   EXPECT_EQ(broker_.hello().progress_floor_bytes(), 0u);
+  session_.reset();
   session_ = Open({.progress_floor = GiB(3)});
   EXPECT_EQ(broker_.hello().progress_floor_bytes(), GiB(3).in_bytes());
 }

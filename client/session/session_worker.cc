@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/status.h"
@@ -20,6 +21,7 @@ namespace {
 // Handles and descriptors that wait to be let go of.
 constexpr size_t kMostUsedExtents = 512;
 
+constexpr absl::Duration kLeavingTakesAtMost = absl::Seconds(1);
 constexpr absl::Duration kSoonestReconnect = absl::Milliseconds(10);
 constexpr absl::Duration kLatestReconnect = absl::Seconds(2);
 // A connection that lived so long was a good one: the next attempt after it comes at once.
@@ -59,15 +61,29 @@ SessionWorker::SessionWorker(const Options& options, std::unique_ptr<BrokerConne
 SessionWorker::~SessionWorker() {
   Do([this] { stopping_ = true; });
   thread_.join();
-  if (connection_ != nullptr) {
-    v1::ClientMessage message;
-    message.mutable_goodbye();
-    Send(message);
-    connection_->HalfClose();
-    // The broker ends the stream over the goodbye; one that hangs is not waited for.
-    if (!reader_done_->WaitForNotificationWithTimeout(absl::Seconds(1))) connection_->Cancel();
-  }
+  Leave();
   if (reader_.joinable()) reader_.join();
+}
+
+void SessionWorker::Leave() {
+  const absl::Time deadline = MonotonicNow() + kLeavingTakesAtMost;
+  for (;;) {
+    if (connection_ == nullptr) TryReconnect();
+    if (connection_ != nullptr) {
+      v1::ClientMessage message;
+      message.mutable_goodbye();
+      Send(message);
+      connection_->HalfClose();
+      // A broker that hangs is not waited for.
+      if (!reader_end_->done.WaitForNotificationWithTimeout(deadline - MonotonicNow())) return connection_->Cancel();
+      if (reader_end_->status.ok()) return;
+      connection_->CloseHandOver();
+      connection_.reset();
+    }
+    // The next broker would charge us with what we had until this process ends.
+    if (resume_refused_ || MonotonicNow() > deadline) return;
+    absl::SleepFor(kSoonestReconnect);
+  }
 }
 
 void SessionWorker::Do(Task task) {
@@ -212,8 +228,8 @@ void SessionWorker::Connected(std::unique_ptr<BrokerConnection> connection) {
   room_.BrokerBack();
   outside_.Connected(connection_->welcome());
   if (reader_.joinable()) reader_.join();
-  reader_done_ = std::make_shared<absl::Notification>();
-  reader_ = std::thread([this, connection = connection_, done = reader_done_] {
+  reader_end_ = std::make_shared<ReaderEnd>();
+  reader_ = std::thread([this, connection = connection_, end = reader_end_] {
     pthread_setname_np(pthread_self(), "kvb-reader");
     v1::BrokerMessage message;
     while (connection->Read(message)) {
@@ -221,10 +237,11 @@ void SessionWorker::Connected(std::unique_ptr<BrokerConnection> connection) {
         if (connection == connection_) HandleMessage(message);
       });
     }
+    end->status = connection->End();
     Do([this, connection] {
       if (connection == connection_) Disconnected(absl::UnavailableError("the broker ended the stream"));
     });
-    done->Notify();
+    end->done.Notify();
   });
 }
 

@@ -91,6 +91,8 @@ class SessionWorker {
   // Hello anew, or Resume with what the arenas hold.
   v1::ClientFrame Greeting();
   void PlanReconnect();
+  // Says goodbye, to a broker that comes back meanwhile too.
+  void Leave();
   void OpenAtBroker(Arena& arena);
   void TellMode();
   void TellExternal();
@@ -135,7 +137,11 @@ class SessionWorker {
 
   std::shared_ptr<BrokerConnection> connection_;  // null while the broker is away
   std::thread reader_;
-  std::shared_ptr<absl::Notification> reader_done_;
+  struct ReaderEnd {
+    absl::Notification done;
+    absl::Status status;  // of the stream, once done
+  };
+  std::shared_ptr<ReaderEnd> reader_end_;
   std::map<uint64_t, Arena*> arenas_;
   std::map<uint64_t, HoldingReporter> reporters_;  // of arenas that were tended
   v1::SetMode::Mode mode_ = v1::SetMode::ACTIVE;

@@ -1,0 +1,165 @@
+#include "broker/daemon.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "broker/config/policy_store.h"
+#include "broker/journal/journal.h"
+#include "broker/policy/fair_policy.h"
+#include "broker/server/admin_service.h"
+#include "broker/server/broker.h"
+#include "broker/server/event_loop.h"
+#include "broker/server/runtime_dir.h"
+#include "common/base/log.h"
+#include "common/base/status.h"
+#include "common/base/version.h"
+#include "common/device/open_device.h"
+
+namespace kvbroker {
+namespace {
+
+constexpr char kOperators[] = "kvbroker";  // the group that may use kvctl, where there is one
+
+Bytes DefaultHeadroom(const DeviceInfo& device, Bytes total) {
+  if (device.kind == "host") return Bytes();
+  return std::max(GiB(1), Bytes(total.in_bytes() / 50));
+}
+
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LogWarning("the limit of descriptors stays at ", limit.rlim_cur);
+}
+
+// Blocks the signals that end the broker, in this thread and those it starts, and returns a descriptor that has them.
+absl::StatusOr<UniqueFd> TakeSignals() {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) return absl::InternalError("pthread_sigmask failed");
+  UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.valid()) return ErrnoToStatus(errno, "signalfd");
+  return fd;
+}
+
+// Leaves the link by which people find the device; see RuntimeDir.
+absl::Status LinkDevice(const RuntimeDir& dir, absl::string_view device, absl::string_view kind) {
+  if (kind != "cuda") return dir.LinkUnlessServed("gpu0");
+  int number = 0;  // where nothing is named, it is the first
+  if (absl::ConsumePrefix(&device, "cuda:") && !absl::SimpleAtoi(device, &number)) return absl::OkStatus();
+  return dir.Link(absl::StrCat("gpu", number));
+}
+
+// What operators set is kept beside the default runtime directory's brokers, or with the one that was chosen instead.
+std::string StateDir(const BrokerConfig& config) {
+  if (config.state_dir.has_value()) return *config.state_dir;
+  return config.runtime_dir.has_value() ? absl::StrCat(*config.runtime_dir, "/state") : "/var/lib/kvbroker";
+}
+
+// What operators set before may be more than there is now: a smaller card, a smaller capacity. The broker serves all the
+// same, as far as memory goes.
+void WarnOfPromises(std::map<std::string, TenantPolicy> tenants, const std::map<std::string, TenantPolicy>& set,
+                    Bytes capacity) {
+  for (const auto& [name, policy] : set) tenants[name] = policy;
+  const absl::Status kept = CheckAssured(tenants, capacity);
+  if (!kept.ok())
+    LogWarning("not all promises can be kept: ", kept.message(),
+               " (kvctl tenant NAME --guarantee and --reserved change that)");
+}
+
+}  // namespace
+
+absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
+  KVB_ASSIGN_OR_RETURN(const UniqueFd signals, TakeSignals());
+  RaiseDescriptorLimit();
+  umask(0022);
+
+  const std::string runtime_dir = config.runtime_dir.value_or("/run/kvbroker");
+  KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Device> opened,
+                       OpenDevice(config.device.value_or("auto"),
+                                  {.role = DeviceRole::kOwner,
+                                   .host_memory = config.host_memory.value_or(GiB(2)),
+                                   // Another runtime directory's broker is another owner of another device.
+                                   .host_owner = std::filesystem::absolute(runtime_dir).lexically_normal()}));
+  Device& device = seams.device ? seams.device(*opened) : *opened;
+  KVB_ASSIGN_OR_RETURN(const DeviceMemory memory, device.Memory());
+  KVB_ASSIGN_OR_RETURN(const RuntimeDir dir, RuntimeDir::Open(runtime_dir, device.info().uuid));
+  KVB_ASSIGN_OR_RETURN(const uint64_t epoch, dir.NextEpoch());
+  KVB_ASSIGN_OR_RETURN(const std::string boot, BootId());
+  KVB_ASSIGN_OR_RETURN(Journal journal,
+                       Journal::Open(dir.journal(), {.boot_id = boot, .device_uuid = device.info().uuid}, epoch));
+  if (!journal.trouble().empty()) {
+    LogWarning(journal.trouble(), "; sessions behind it are known again when they come back");
+  }
+  KVB_RETURN_IF_ERROR(LinkDevice(dir, config.device.value_or("auto"), device.info().kind));
+
+  KVB_ASSIGN_OR_RETURN(PolicyStore store,
+                       PolicyStore::Open(absl::StrCat(StateDir(config), "/", device.info().uuid, "/policy.textproto")));
+
+  const Bytes capacity = config.capacity.value_or(memory.total);
+  KVB_ASSIGN_OR_RETURN(const auto tenants, config.TenantPolicies(capacity));
+  WarnOfPromises(tenants, store.tenants(), capacity);
+  const Broker::Options options = {
+      .arbiter = {.device = {.cap = config.capacity,
+                             .headroom = config.headroom.value_or(DefaultHeadroom(device.info(), memory.total))},
+                  .device_uuid = device.info().uuid,
+                  .granularity = device.info().granularity,
+                  .tenants = tenants,
+                  .set_tenants = store.tenants(),
+                  .policy_revision = store.revision(),
+                  .other_tenants = config.OtherTenants(capacity),
+                  .access = config.Access()},
+      .engine_socket = dir.engine_socket(),
+      .epoch = epoch,
+      .device_kind = device.info().kind,
+      .at_effect = seams.at_effect};
+  const FairPolicy policy;
+  KVB_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
+  {
+    KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker, Broker::Create(options, policy, device, journal, *loop));
+    KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminService> admin,
+                         AdminService::Start(dir.admin_socket(), *broker, *loop, device.info(), store));
+    KVB_RETURN_IF_ERROR(dir.AdmitToAdmin(kOperators));
+    KVB_RETURN_IF_ERROR(loop->Watch(signals.get(), [&] {
+      signalfd_siginfo info;
+      if (read(signals.get(), &info, sizeof(info)) != sizeof(info)) return;
+      const size_t sessions = broker->Report().sessions.size();
+      LogInfo("ending on ", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", " sessions=", sessions,
+              sessions == 0 ? "" : " (they keep what they hold)");
+      loop->Stop();
+    }));
+
+    const BrokerReport report = broker->Report();
+    LogInfo("kvbrokerd ", kVersion, " ready device=", device.info().uuid, " (", device.info().name,
+            ") capacity=", ToString(report.capacity), " headroom=", ToString(report.headroom),
+            " policy_revision=", store.revision(), " tenants=", options.arbiter.tenants.size(),
+            options.arbiter.other_tenants.has_value() ? " and others" : "", " epoch=", epoch,
+            " engines=", dir.engine_socket(), " admin=", dir.admin_socket());
+    loop->Run();
+    loop->Unwatch(signals.get());
+    admin.reset();
+  }
+  dir.RemoveSockets();
+  LogInfo("ended");
+  return absl::OkStatus();
+}
+
+}  // namespace kvbroker

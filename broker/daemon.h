@@ -1,0 +1,26 @@
+#ifndef KVBROKER_BROKER_DAEMON_H_
+#define KVBROKER_BROKER_DAEMON_H_
+
+#include <functional>
+
+#include "absl/status/status.h"
+#include "broker/config/config.h"
+#include "common/device/device.h"
+
+namespace kvbroker {
+
+// Where a test gets between the daemon and what it works with. All empty: nobody is there.
+struct Seams {
+  // What the broker uses in place of its device; it must outlive the call.
+  std::function<Device&(Device&)> device;
+  // Before each effect of a step is carried out, and after its last one.
+  std::function<void()> at_effect;
+};
+
+// Owns the device and serves engines and operators until SIGTERM or SIGINT. Once a process; blocks those signals in the
+// calling thread and those that it starts.
+absl::Status Serve(const BrokerConfig& config, const Seams& seams = {});
+
+}  // namespace kvbroker
+
+#endif  // KVBROKER_BROKER_DAEMON_H_
