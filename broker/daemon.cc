@@ -117,6 +117,12 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
   const Bytes capacity = config.capacity.value_or(memory.total);
   KVB_ASSIGN_OR_RETURN(const auto tenants, config.TenantPolicies(capacity));
   WarnOfPromises(tenants, store.tenants(), capacity);
+  std::map<std::string, std::string> tenant_sockets;
+  const AccessRules access = config.Access();
+  for (const auto& [tenant, rule] : access.tenants) {
+    if (!rule.own_socket) continue;
+    KVB_ASSIGN_OR_RETURN(tenant_sockets[tenant], dir.TenantSocket(tenant));
+  }
   const Broker::Options options = {
       .arbiter = {.device = {.cap = config.capacity,
                              .headroom = config.headroom.value_or(DefaultHeadroom(device.info(), memory.total))},
@@ -126,8 +132,9 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
                   .set_tenants = store.tenants(),
                   .policy_revision = store.revision(),
                   .other_tenants = config.OtherTenants(capacity),
-                  .access = config.Access()},
+                  .access = access},
       .engine_socket = dir.engine_socket(),
+      .tenant_sockets = tenant_sockets,
       .epoch = epoch,
       .device_kind = device.info().kind,
       .at_effect = seams.at_effect};

@@ -36,7 +36,8 @@ class Written {
 
  private:
   int Line(const std::string& field) const {
-    return lines_.GetLocation(descriptor_.FindFieldByName(field), /*index=*/-1).line;
+    const google::protobuf::FieldDescriptor& descriptor = *descriptor_.FindFieldByName(field);
+    return lines_.GetLocation(&descriptor, descriptor.is_repeated() ? 0 : -1).line;  // the first of several
   }
 
   const google::protobuf::Descriptor& descriptor_;
@@ -105,6 +106,13 @@ absl::StatusOr<TenantSetting> SettingOf(const Written& written, const config::v1
   KVB_RETURN_IF_ERROR(SetOthers(written, tenant, setting));
   setting.access.uids.insert(tenant.allow_uid().begin(), tenant.allow_uid().end());
   setting.access.gids.insert(tenant.allow_gid().begin(), tenant.allow_gid().end());
+  for (const std::string& cgroup : tenant.allow_cgroup()) {
+    if (cgroup.empty() || cgroup.front() != '/') {
+      return written.Wrong("allow_cgroup", absl::StrCat("'", cgroup, "' is no path of a cgroup: it begins with '/'"));
+    }
+    setting.access.cgroups.insert(cgroup);
+  }
+  setting.access.own_socket = tenant.own_socket();
   return setting;
 }
 
@@ -119,6 +127,9 @@ absl::Status SetTenants(const std::string& name, const config::v1::Broker& broke
     const Written written(tenant, Nested(lines, "tenant", i), name, absl::StrCat(" of tenant '", tenant.name(), "'"));
     const absl::Status named = CheckTenantName(tenant.name());
     if (!named.ok()) return written.Wrong("name", named.message());
+    if (tenant.own_socket() && tenant.name().front() == '.') {
+      return written.Wrong("own_socket", "a name that begins with '.' cannot be a folder's");
+    }
     KVB_ASSIGN_OR_RETURN(const TenantSetting setting, SettingOf(written, tenant));
     if (!config.tenants.emplace(tenant.name(), setting).second) return written.Wrong("name", "stands there twice");
   }
@@ -139,6 +150,7 @@ absl::Status SetDefaultTenant(const std::string& name, const config::v1::Broker&
       return written.Wrong(field, absl::StrCat("'", *text, "' cannot be kept for whoever comes: list the tenant"));
     }
   }
+  if (tenant.own_socket()) return written.Wrong("own_socket", "a tenant that is not listed has none: list it");
   KVB_ASSIGN_OR_RETURN(config.default_tenant, SettingOf(written, tenant));
   return absl::OkStatus();
 }

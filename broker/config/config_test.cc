@@ -59,6 +59,21 @@ TEST(ConfigTest, ReadsWhoMayBeWhom) {
   EXPECT_EQ(flags.Access().tenants.at("a"), rules.tenants.at("a")) << "a flag for its limit opens it to nobody";
 }
 
+TEST(ConfigTest, ReadsCgroupsAndSocketsOfTheirOwn) {
+  const auto config = ParseConfig(R"(tenant { name: "a" allow_cgroup: "/pods/x" own_socket: true })", "x");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->Access().tenants.at("a"), (TenantAccess{.cgroups = {"/pods/x"}, .own_socket = true}));
+  for (const auto& [text, error] :
+       {std::pair(R"(tenant { name: "a" allow_cgroup: "pods" })",
+                  "x:1: allow_cgroup of tenant 'a': 'pods' is no path of a cgroup: it begins with '/'"),
+        std::pair(R"(tenant { name: ".." own_socket: true })",
+                  "x:1: own_socket of tenant '..': a name that begins with '.' cannot be a folder's"),
+        std::pair("default_tenant { own_socket: true }",
+                  "x:1: own_socket of default_tenant: a tenant that is not listed has none: list it")}) {
+    EXPECT_EQ(ParseConfig(text, "x").status().message(), error);
+  }
+}
+
 TEST(ConfigTest, WhatIsNotWrittenHasTheDefault) {
   const auto config = ParseConfig(R"(tenant { name: "a" guarantee: "none" })", "x");
   ASSERT_TRUE(config.ok()) << config.status();

@@ -67,7 +67,8 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
     return absl::ResourceExhaustedError(
         absl::StrCat("uid ", hello.process.uid, " has ", kMostSessionsOfUser, " sessions already"));
   }
-  KVB_RETURN_IF_ERROR(options_.access.Check(hello.tenant, hello.process));
+  KVB_RETURN_IF_ERROR(
+      options_.access.Check(hello.tenant, {.process = hello.process, .cgroup = hello.cgroup, .door = hello.door}));
   if (hello.held.size() > kMostArenas) {
     return absl::InvalidArgumentError(
         absl::StrCat(hello.held.size(), " arenas in one session; ", kMostArenas, " may be"));

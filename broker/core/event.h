@@ -41,6 +41,8 @@ struct Hello {
 
   ConnectionId connection;
   ProcessIdentity process;
+  std::string cgroup;  // of the process; "": unknown
+  std::string door;    // the tenant whose own socket it came by; "": everybody's
   std::string tenant;
   std::string instance;
   SessionRole role = SessionRole::kSingle;

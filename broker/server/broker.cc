@@ -41,12 +41,12 @@ std::string Serialized(const v1::BrokerFrame& frame) { return frame.SerializeAsS
 absl::StatusOr<std::unique_ptr<Broker>> Broker::Create(const Options& options, const Policy& policy, Device& device,
                                                        Journal& journal, EventLoop& loop) {
   KVB_ASSIGN_OR_RETURN(const DeviceMemory memory, device.Memory());
-  KVB_ASSIGN_OR_RETURN(UniqueFd listener, ListenSeqpacket(options.engine_socket, options.engine_socket_mode));
   std::unique_ptr<Broker> broker(new Broker(options, policy, device, journal, loop));
-  broker->listener_ = std::move(listener);
+  KVB_RETURN_IF_ERROR(broker->Open(options.engine_socket, ""));
+  for (const auto& [tenant, socket] : options.tenant_sockets) KVB_RETURN_IF_ERROR(broker->Open(socket, tenant));
   broker->Recover(Accounts(journal.accounts()));
   broker->Sampled(memory);
-  KVB_RETURN_IF_ERROR(broker->Listen());
+  for (const Door& door : broker->doors_) KVB_RETURN_IF_ERROR(broker->Listen(door));
   return broker;
 }
 
@@ -77,7 +77,7 @@ Broker::Broker(const Options& options, const Policy& policy, Device& device, Jou
                    }}) {}
 
 Broker::~Broker() {
-  loop_.Unwatch(listener_.get());
+  for (const Door& door : doors_) loop_.Unwatch(door.listener.get());
   for (auto& [id, pending] : pending_) loop_.Unwatch(pending.socket.get());
   for (auto& [id, client] : clients_) {
     if (client.socket.valid()) loop_.Unwatch(client.socket.get());
@@ -145,16 +145,22 @@ void Broker::Recover(const Accounts& accounts) {
   for (const SessionId id : ended) Handle(event::ProcessEnded{.session = id});
 }
 
-absl::Status Broker::Listen() {
-  return loop_.Watch(listener_.get(), [this] { Accept(); });
+absl::Status Broker::Open(const std::string& socket, const std::string& tenant) {
+  KVB_ASSIGN_OR_RETURN(UniqueFd listener, ListenSeqpacket(socket, options_.engine_socket_mode));
+  doors_.push_back({.listener = std::move(listener), .tenant = tenant});
+  return absl::OkStatus();
 }
 
-void Broker::Accept() {
+absl::Status Broker::Listen(const Door& door) {
+  return loop_.Watch(door.listener.get(), [this, &door] { Accept(door); });
+}
+
+void Broker::Accept(const Door& door) {
   for (;;) {
-    UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    UniqueFd socket(accept4(door.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.valid()) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      if (errno != EAGAIN) PauseAccepting(ErrnoToStatus(errno, "accept4"));
+      if (errno != EAGAIN) PauseAccepting(door, ErrnoToStatus(errno, "accept4"));
       return;
     }
     if (std::exchange(accept_fails_, false)) LogInfo("engines are accepted again");
@@ -167,6 +173,7 @@ void Broker::Accept() {
     const int fd = socket.get();
     Pending& pending = pending_[id];
     pending.socket = std::move(socket);
+    pending.door = door.tenant;
     pending.timeout = loop_.At(MonotonicNow() + options_.hello_timeout, [this, id] {
       Reject(pending_.at(id).socket.get(), absl::DeadlineExceededError(absl::StrCat(
                                                "no Hello within ", absl::FormatDuration(options_.hello_timeout))));
@@ -177,12 +184,12 @@ void Broker::Accept() {
   }
 }
 
-void Broker::PauseAccepting(const absl::Status& error) {
+void Broker::PauseAccepting(const Door& door, const absl::Status& error) {
   if (!std::exchange(accept_fails_, true)) LogError("engines cannot connect: ", error.message());
   // The connection that waits keeps the listener readable: watching on would keep the loop busy with nothing.
-  loop_.Unwatch(listener_.get());
-  loop_.At(MonotonicNow() + kAcceptPause, [this, error] {
-    if (!Listen().ok()) PauseAccepting(error);
+  loop_.Unwatch(door.listener.get());
+  loop_.At(MonotonicNow() + kAcceptPause, [this, &door, error] {
+    if (!Listen(door).ok()) PauseAccepting(door, error);
   });
 }
 
@@ -206,7 +213,10 @@ void Broker::FirstPacket(ConnectionId connection) {
     }
     KVB_ASSIGN_OR_RETURN(const ProcessIdentity process,
                          IdentifyPeer(pending.socket.get(), (*packet)->fds.front().get()));
-    return ToHello(connection, process, options_.epoch, frame);
+    KVB_ASSIGN_OR_RETURN(event::Hello said, ToHello(connection, process, options_.epoch, frame));
+    said.cgroup = CgroupOf(process, (*packet)->fds.front().get());
+    said.door = pending.door;
+    return said;
   }();
   if (!hello.ok()) {
     Reject(pending.socket.get(), hello.status());

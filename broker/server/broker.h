@@ -33,7 +33,8 @@ class Broker {
  public:
   struct Options {
     Arbiter::Options arbiter;
-    std::string engine_socket;  // path
+    std::string engine_socket;                          // path
+    std::map<std::string, std::string> tenant_sockets;  // paths of those of one tenant alone, by tenant
     int engine_socket_mode = 0666;
     uint64_t epoch = 1;
     std::string device_kind;  // "cuda" or "host"
@@ -42,7 +43,7 @@ class Broker {
     std::function<void()> at_effect;  // for tests: before each effect of a step, and after its last one
   };
 
-  // Takes over what the journal says is out, looks at the device, and listens on the engine socket. All of the
+  // Takes over what the journal says is out, looks at the device, and listens on the engine sockets. All of the
   // arguments but `options` are not owned and must outlive this.
   static absl::StatusOr<std::unique_ptr<Broker>> Create(const Options& options, const Policy& policy, Device& device,
                                                         Journal& journal, EventLoop& loop);
@@ -60,9 +61,15 @@ class Broker {
   uint64_t epoch() const { return options_.epoch; }
 
  private:
+  // A socket that engines connect to.
+  struct Door {
+    UniqueFd listener;
+    std::string tenant;  // of whom alone it is; "": everybody's
+  };
   // A connection that has not said Hello yet.
   struct Pending {
     UniqueFd socket;
+    std::string door;  // the tenant whose own socket it came by
     EventLoop::TimerId timeout = 0;
     // From Hello, while the arbiter decides.
     UniqueFd pidfd;
@@ -79,10 +86,11 @@ class Broker {
   // --- What happens.
   // What the journal tells, and which of its processes live.
   void Recover(const Accounts& accounts);
-  absl::Status Listen();
-  void Accept();
-  // Accepts nothing for a while: for want of descriptors or memory, which others may let go of.
-  void PauseAccepting(const absl::Status& error);
+  absl::Status Open(const std::string& socket, const std::string& tenant);
+  absl::Status Listen(const Door& door);
+  void Accept(const Door& door);
+  // Accepts nothing there for a while: for want of descriptors or memory, which others may let go of.
+  void PauseAccepting(const Door& door, const absl::Status& error);
   void FirstPacket(ConnectionId connection);
   void NextPacket(SessionId session);
   void ClientMessage(SessionId session, const v1::ClientMessage& message);
@@ -120,7 +128,7 @@ class Broker {
   EventLoop& loop_;
   Arbiter arbiter_;
 
-  UniqueFd listener_;
+  std::deque<Door> doors_;
   std::map<ConnectionId, Pending> pending_;
   std::map<SessionId, Client> clients_;
   MadeExtents made_;

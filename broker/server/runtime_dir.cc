@@ -69,6 +69,15 @@ absl::StatusOr<RuntimeDir> RuntimeDir::Open(const std::string& root, const std::
   return RuntimeDir(root, path, std::move(lock));
 }
 
+absl::StatusOr<std::string> RuntimeDir::TenantSocket(const std::string& tenant) const {
+  const std::string folder = absl::StrCat(path_, "/tenants/", tenant);
+  const std::string socket = folder + "/engine.sock";
+  KVB_RETURN_IF_ERROR(CheckSocketPath(socket));
+  KVB_RETURN_IF_ERROR(MakeFolder(path_ + "/tenants", 0700));
+  KVB_RETURN_IF_ERROR(MakeFolder(folder, 0755));
+  return socket;
+}
+
 absl::StatusOr<uint64_t> RuntimeDir::NextEpoch() const {
   const std::string path = path_ + "/epoch";
   uint64_t epoch = 0;
@@ -123,6 +132,10 @@ absl::Status RuntimeDir::AdmitToAdmin(const std::string& group) const {
 void RuntimeDir::RemoveSockets() const {
   unlink(engine_socket().c_str());
   unlink(admin_socket().c_str());
+  std::error_code none;  // nothing there to take away
+  for (const auto& folder : std::filesystem::directory_iterator(path_ + "/tenants", none)) {
+    unlink((folder.path() / "engine.sock").c_str());
+  }
 }
 
 }  // namespace kvbroker

@@ -13,6 +13,7 @@ namespace kvbroker {
 // The broker's folder under the runtime directory, and the lock that makes it the device's only broker there:
 //
 //   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch, journal
+//   <root>/<uuid>/tenants/<tenant>/engine.sock   of each tenant that has its own
 //   <root>/gpu0                 a link to the folder of cuda:0, for people; gpu1 to that of cuda:1, and so on
 //
 // A GPU that is opened by its number takes the link of that number; one that is opened by its UUID takes none. A host
@@ -29,6 +30,10 @@ class RuntimeDir {
   std::string engine_socket() const { return path_ + "/engine.sock"; }
   std::string journal() const { return path_ + "/journal"; }
   std::string admin_socket() const { return path_ + "/admin/admin.sock"; }
+
+  // Makes the folder for the tenant's own socket, and returns the socket's path. Only root and the broker's user get there,
+  // and whoever has the folder mounted. INVALID_ARGUMENT: the path would be too long.
+  absl::StatusOr<std::string> TenantSocket(const std::string& tenant) const;
 
   // One more than the epoch of the broker before, kept before it is returned. Starts with 1.
   absl::StatusOr<uint64_t> NextEpoch() const;

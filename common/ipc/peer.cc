@@ -88,6 +88,21 @@ absl::StatusOr<ProcessIdentity> IdentifyPeer(int socket, int pidfd) {
   return ProcessIdentity{.pid = pid, .start_time = start_time, .uid = credentials.uid, .gid = credentials.gid};
 }
 
+std::string CgroupOf(const ProcessIdentity& process, int pidfd) {
+  std::ifstream file(absl::StrCat("/proc/", process.pid, "/cgroup"));
+  std::string unified, systemds;
+  for (std::string line; std::getline(file, line);) {
+    const std::vector<std::string> parts = absl::StrSplit(line, absl::MaxSplits(':', 2));  // number:controllers:path
+    if (parts.size() != 3) continue;
+    if (parts[0] == "0" && parts[1].empty()) unified = parts[2];
+    if (parts[1] == "name=systemd") systemds = parts[2];
+  }
+  // It still is the process that the pid was of: what was read is its own.
+  const absl::StatusOr<int64_t> pid = PidOf(pidfd);
+  if (!pid.ok() || *pid != process.pid) return "";
+  return unified.size() > 1 || systemds.empty() ? unified : systemds;
+}
+
 absl::StatusOr<UniqueFd> OpenProcess(const ProcessIdentity& process) {
   const absl::Status ended = absl::NotFoundError(absl::StrCat("process ", process.pid, " has ended"));
   if (process.pid <= 0 || process.pid > std::numeric_limits<pid_t>::max()) return ended;

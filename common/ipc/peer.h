@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -19,6 +20,10 @@ absl::StatusOr<UniqueFd> OwnPidfd();
 // is its own. `pidfd` is borrowed.
 // UNAUTHENTICATED: the descriptor is no pidfd, or another process's; names both pids.
 absl::StatusOr<ProcessIdentity> IdentifyPeer(int socket, int pidfd);
+
+// The cgroup of that process, as this one sees it: in the unified hierarchy, or systemd's own where that has nothing but its
+// root. "": it has ended, or there are no cgroups. `pidfd` is of the process, and borrowed.
+std::string CgroupOf(const ProcessIdentity& process, int pidfd);
 
 // Who connected at the other end of `socket`, as the kernel says; `groups`: all of them, `gid` may be missing among these.
 struct PeerCredentials {
