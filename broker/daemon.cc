@@ -139,6 +139,7 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
       .device_kind = device.info().kind,
       .at_effect = seams.at_effect};
   const FairPolicy policy;
+  absl::Status end;
   KVB_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
   {
     KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker, Broker::Create(options, policy, device, journal, *loop));
@@ -163,10 +164,11 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
     loop->Run();
     loop->Unwatch(signals.get());
     admin.reset();
+    end = broker->end();
   }
   dir.RemoveSockets();
   LogInfo("ended");
-  return absl::OkStatus();
+  return end;
 }
 
 }  // namespace kvbroker

@@ -17,7 +17,8 @@ struct Seams {
   std::function<void()> at_effect;
 };
 
-// Owns the device and serves engines and operators until SIGTERM or SIGINT. Once a process; blocks those signals in the
+// Owns the device and serves engines and operators until SIGTERM or SIGINT, or until the device is lost: DATA_LOSS; whoever
+// started it may start it again. Once a process; blocks those signals in the
 // calling thread and those that it starts.
 absl::Status Serve(const BrokerConfig& config, const Seams& seams = {});
 

@@ -512,6 +512,17 @@ void Arbiter::On(const event::DeviceSample& sample) {
   RetryStarved();
 }
 
+void Arbiter::On(const event::DeviceLost& lost) {
+  for (auto& [id, session] : ledger_.sessions()) {
+    if (session.state == SessionState::kActive) {
+      Emit(effect::Disconnect{.session = id, .status = absl::DataLossError(lost.why)});
+    }
+    if (session.state != SessionState::kDraining) Drain(session, "the device is lost");
+  }
+  // Nobody has any of it any more, nor has the next broker to ask for it.
+  ledger_.CreditReturned(ledger_.Books().returned);
+}
+
 void Arbiter::NoteReturned(LeaseId lease, uint64_t slots) {
   if (slots == 0) return;
   plan_is_due_ = true;

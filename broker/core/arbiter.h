@@ -119,6 +119,7 @@ class Arbiter {
   void On(const event::Made& made);
   void On(const event::MakeFailed& failed);
   void On(const event::DeviceSample& sample);
+  void On(const event::DeviceLost& lost);
   void On(const event::Recovered& recovered);
   void On(const event::SetTenant& set);
 

@@ -174,6 +174,11 @@ struct DeviceSample {
   Bytes free;
 };
 
+// The device is lost with all that was on it. The last event there is.
+struct DeviceLost {
+  std::string why;
+};
+
 // What an earlier broker had out when it ended, as far as its journal tells; before anything else. ProcessEnded follows
 // for those whose processes live no more.
 struct Recovered {
@@ -192,7 +197,7 @@ using Event = std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, ev
                            event::Nack, event::Released, event::HoldingReport, event::ReserveExternal,
                            event::ExternalSettled, event::External, event::Remark, event::Unsupported, event::Poisoned,
                            event::Goodbye, event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed,
-                           event::DeviceSample, event::Recovered, event::SetTenant>;
+                           event::DeviceSample, event::DeviceLost, event::Recovered, event::SetTenant>;
 
 }  // namespace kvbroker
 

@@ -272,6 +272,12 @@ void Broker::ProcessEnded(SessionId session) {
 }
 
 void Broker::Sampled(const absl::StatusOr<DeviceMemory>& memory) {
+  if (absl::IsDataLoss(memory.status())) {
+    LogError("the device is lost: ", memory.status().message(), "; all leases end, and so does this broker");
+    end_ = memory.status();
+    Handle(event::DeviceLost{.why = std::string(memory.status().message())});
+    return loop_.Stop();
+  }
   LookAtDevice(options_.sample_interval);
   if (!memory.ok()) {
     if (!std::exchange(device_fails_, true)) LogError("looking at the device failed: ", memory.status().message());

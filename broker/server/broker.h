@@ -59,6 +59,8 @@ class Broker {
   Arbiter::Simulation PlanNow() const;
 
   uint64_t epoch() const { return options_.epoch; }
+  // Why there is nothing more to serve: DATA_LOSS, the device is lost; the loop has been stopped over it. OK: there is.
+  const absl::Status& end() const { return end_; }
 
  private:
   // A socket that engines connect to.
@@ -141,6 +143,7 @@ class Broker {
   bool device_fails_ = false;
   bool journal_fails_ = false;
   bool accept_fails_ = false;
+  absl::Status end_;
 
   ControlService control_;
   ExtentWorker worker_;  // Last: its results use all of the above.

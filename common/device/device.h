@@ -44,7 +44,7 @@ class Device {
 
   virtual const DeviceInfo& info() const = 0;
 
-  // UNAVAILABLE: the device is lost.
+  // UNAVAILABLE: it does not answer now. DATA_LOSS: it is lost, with all that was on it; says why.
   virtual absl::StatusOr<DeviceMemory> Memory() = 0;
 
   // --- The broker's half.

@@ -34,7 +34,9 @@
 namespace kvbroker {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr Bytes kSlot = MiB(2);
 constexpr absl::Duration kPatience = absl::Seconds(10);
@@ -320,6 +322,22 @@ TEST_F(FaultMatrixTest, ACallOfTheBrokersDeviceFails) {
       EXPECT_TRUE(broker_->running());
     }
   }
+}
+
+// As an Xid that a reset alone mends. Here all of it is still there afterwards.
+TEST_F(FaultMatrixTest, ALostDeviceEndsAllLeasesAndTheBroker) {
+  setenv("KVB_FAIL", "lost:20", 1);
+  Begin();
+  ForgetPlan();
+  a_->Want(20);
+  Until([&] { return a_->taken() == 20; });
+  Until([] { return false; });
+  EXPECT_EQ(broker_->Wait(), 1) << "a failure: systemd starts it again";
+  EXPECT_THAT(broker_->log(), AllOf(HasSubstr("the device is lost: planted"), HasSubstr("session ended session=1")));
+  a_->Leave();
+  broker_->Restart();
+  EXPECT_THAT(broker_->log(), Not(HasSubstr("session recovered")));
+  EndWell();
 }
 
 TEST_F(FaultMatrixTest, ACallOfAClientsDeviceFails) {

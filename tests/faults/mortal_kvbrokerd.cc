@@ -3,7 +3,8 @@
 //   KVB_AT=N          the Nth moment between two effects of the broker's steps, counted from 1; then
 //   KVB_THEN=die        it ends there and then (exit code 42)
 //   KVB_THEN=kill FILE  it ends the process whose number is in the file by SIGKILL and takes the file away, if there is one
-//   KVB_FAIL=CALL:N   its device's Nth call of that name fails: memory, create, export, release
+//   KVB_FAIL=CALL:N   its device's Nth call of that name fails: memory, create, export, release; lost: the Nth look at its
+//                     memory finds that it is lost
 
 #include <signal.h>
 #include <unistd.h>
@@ -62,6 +63,7 @@ void PlantFault(Seams& seams) {
   const std::string text = Environment("KVB_FAIL");
   if (text.empty()) return;
   static const auto* const calls = new std::map<std::string, DeviceCall>{{"memory", DeviceCall::kMemory},
+                                                                         {"lost", DeviceCall::kMemory},
                                                                          {"create", DeviceCall::kCreate},
                                                                          {"export", DeviceCall::kExport},
                                                                          {"release", DeviceCall::kRelease}};
@@ -69,10 +71,11 @@ void PlantFault(Seams& seams) {
   const auto call = calls->find(parts.first);
   int number = 0;
   if (call == calls->end() || !absl::SimpleAtoi(parts.second, &number) || number < 1) Refuse(text);
-  seams.device = [call = call->second, number](Device& real) -> Device& {
+  const absl::Status error = call->first == "lost" ? absl::DataLossError("planted") : absl::UnavailableError("planted");
+  seams.device = [call = call->second, number, error](Device& real) -> Device& {
     static FaultDevice* device = nullptr;  // outlives the broker's threads
     device = new FaultDevice(real);
-    device->FailNext(call, absl::UnavailableError("planted"), number - 1);
+    device->FailNext(call, error, number - 1);
     return *device;
   };
 }

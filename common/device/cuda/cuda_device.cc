@@ -150,7 +150,7 @@ void CudaDevice::KeepExportsFast() {
   if (fd.ok()) anchor_fd_ = *std::move(fd);
 }
 
-absl::StatusOr<const Nvml*> CudaDevice::OpenNvml() {
+absl::StatusOr<Nvml*> CudaDevice::OpenNvml() {
   absl::MutexLock lock(&nvml_mu_);
   if (nvml_ == nullptr) {
     KVB_ASSIGN_OR_RETURN(nvml_, Nvml::Open(info_.uuid));
@@ -159,13 +159,16 @@ absl::StatusOr<const Nvml*> CudaDevice::OpenNvml() {
 }
 
 absl::StatusOr<DeviceMemory> CudaDevice::Memory() {
-  KVB_ASSIGN_OR_RETURN(const Nvml* nvml, OpenNvml());
+  KVB_ASSIGN_OR_RETURN(Nvml * nvml, OpenNvml());
   KVB_ASSIGN_OR_RETURN(const Nvml::Memory memory, nvml->GetMemory());
   absl::MutexLock lock(&mu_);
   // Going through all processes takes longer than all the rest, and what the caller itself uses hardly changes.
   if (const absl::Time now = MonotonicNow(); now >= own_use_due_) {
     own_use_ = MinusOrZero(nvml->UsedBy(getpid()), made_bytes_);
     own_use_due_ = now + kOwnUseCounts;
+    if (const std::optional<uint64_t> xid = nvml->FatalXid(); xid.has_value()) {
+      return absl::DataLossError(absl::StrCat(info_.uuid, " has to be reset: Xid ", *xid, " (dmesg tells more)"));
+    }
   }
   // NVML counts an extent as its maker's until another process has imported it.
   // What the driver keeps for itself (some 600 MiB on a large GPU) is nobody's use: total is what there is to share.

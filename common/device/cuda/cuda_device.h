@@ -67,7 +67,7 @@ class CudaDevice : public Device {
   // INVALID_ARGUMENT: the imported `handle` is no memory of this GPU.
   absl::Status CheckPlace(CUmemGenericAllocationHandle handle, int fd) const;
   // Opens NVML on the first call. The result lives as long as this.
-  absl::StatusOr<const Nvml*> OpenNvml() ABSL_LOCKS_EXCLUDED(nvml_mu_);
+  absl::StatusOr<Nvml*> OpenNvml() ABSL_LOCKS_EXCLUDED(nvml_mu_);
 
   // Constant after construction.
   const DriverApi& api_;  // Not owned; must outlive this.
@@ -79,7 +79,7 @@ class CudaDevice : public Device {
   UniqueFd anchor_fd_;
 
   absl::Mutex nvml_mu_;
-  std::unique_ptr<const Nvml> nvml_ ABSL_GUARDED_BY(nvml_mu_);
+  std::unique_ptr<Nvml> nvml_ ABSL_GUARDED_BY(nvml_mu_);
 
   absl::Mutex mu_;
   absl::flat_hash_map<RawExtent, Bytes> made_ ABSL_GUARDED_BY(mu_);  // and not released

@@ -15,6 +15,9 @@ constexpr uint64_t kGiB = uint64_t{1} << 30;
 constexpr unsigned int kProcesses = 40;
 
 int users = 0;
+uint64_t coming_xids[8] = {};
+unsigned int xids_left = 0;
+int lost = kSuccess;
 
 }  // namespace
 
@@ -33,6 +36,34 @@ int nvmlShutdown() {
 
 int FakeNvmlUsers() { return users; }
 
+// Each is an error that the GPU had since the last look.
+void FakeNvmlAddXid(unsigned long long xid) { coming_xids[xids_left++] = xid; }
+
+// The GPU answers nothing but this.
+void FakeNvmlAnswer(int result) { lost = result; }
+
+int nvmlEventSetCreate(void** set) {
+  *set = &xids_left;
+  return kSuccess;
+}
+
+int nvmlEventSetFree(void*) { return kSuccess; }
+
+int nvmlDeviceRegisterEvents(void* device, unsigned long long types, void* set) {
+  constexpr unsigned long long kXids = 8;
+  return device == &users && types == kXids && set == &xids_left ? kSuccess : kNotFound;
+}
+
+int nvmlEventSetWait_v2(void*, void* data, unsigned int) {
+  constexpr int kTimeout = 10;
+  if (xids_left == 0) return kTimeout;
+  void* const device = &users;
+  const uint64_t type_and_xid[] = {8, coming_xids[--xids_left]};
+  std::memcpy(data, &device, sizeof(device));
+  std::memcpy(static_cast<char*>(data) + 8, type_and_xid, sizeof(type_and_xid));
+  return kSuccess;
+}
+
 const char* nvmlErrorString(int) { return "an error"; }
 
 int nvmlDeviceGetHandleByUUID(const char* uuid, void** device) {
@@ -42,6 +73,7 @@ int nvmlDeviceGetHandleByUUID(const char* uuid, void** device) {
 }
 
 int nvmlDeviceGetMemoryInfo_v2(void* device, void* memory) {
+  if (lost != kSuccess) return lost;
   constexpr uint32_t kVersion2 = 0x02000028;
   uint32_t version;
   std::memcpy(&version, memory, sizeof(version));

@@ -1,6 +1,7 @@
 #include "common/device/cuda/nvml.h"
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +23,12 @@ constexpr int kGpuIsLost = 15;
 constexpr int kResetRequired = 16;
 constexpr int kLibRmVersionMismatch = 18;
 
+constexpr unsigned long long kXidErrors = 0x8;  // nvmlEventTypeXidCriticalError
+
+// Those of NVIDIA's catalogue of Xids that a reset alone mends: a halted or silent firmware (62, 119, 120), a GPU that is no
+// more on the bus (79), memory errors that could not be contained (95).
+constexpr uint64_t kFatalXids[] = {62, 79, 95, 119, 120};
+
 constexpr unsigned long long kNotAvailable = ~0ULL;  // NVML_VALUE_NOT_AVAILABLE
 constexpr int kMostTries = 4;                        // to fetch a list of processes that grows meanwhile
 
@@ -35,10 +42,11 @@ absl::StatusCode CodeOf(int result) {
       return absl::StatusCode::kNotFound;
     case kUninitialized:
     case kDriverNotLoaded:
-    case kGpuIsLost:
-    case kResetRequired:
     case kLibRmVersionMismatch:
       return absl::StatusCode::kUnavailable;
+    case kGpuIsLost:
+    case kResetRequired:
+      return absl::StatusCode::kDataLoss;
     default:
       return absl::StatusCode::kInternal;
   }
@@ -65,15 +73,43 @@ absl::StatusOr<std::unique_ptr<Nvml>> Nvml::OpenForTesting(const std::string& na
   KVB_RETURN_IF_ERROR(library.Resolve("nvmlDeviceGetMemoryInfo_v2", api.device_get_memory_info));
   // Only adds to what is known: a driver without it will do.
   library.Resolve("nvmlDeviceGetComputeRunningProcesses_v3", api.device_get_compute_running_processes).IgnoreError();
+  library.Resolve("nvmlEventSetCreate", api.event_set_create).IgnoreError();
+  library.Resolve("nvmlEventSetFree", api.event_set_free).IgnoreError();
+  library.Resolve("nvmlDeviceRegisterEvents", api.device_register_events).IgnoreError();
+  library.Resolve("nvmlEventSetWait_v2", api.event_set_wait).IgnoreError();
 
   KVB_RETURN_IF_ERROR(api.ToStatus(api.init(), "nvmlInit_v2"));
   std::unique_ptr<Nvml> nvml(new Nvml(api));  // shuts down
   KVB_RETURN_IF_ERROR(api.ToStatus(api.device_get_handle_by_uuid(uuid.c_str(), &nvml->device_),
                                    absl::StrCat("nvmlDeviceGetHandleByUUID of ", uuid)));
+  nvml->WatchErrors();
   return nvml;
 }
 
-Nvml::~Nvml() { api_.shutdown(); }
+Nvml::~Nvml() {
+  if (events_ != nullptr) api_.event_set_free(events_);
+  api_.shutdown();
+}
+
+void Nvml::WatchErrors() {
+  const bool known = api_.event_set_create != nullptr && api_.event_set_free != nullptr &&
+                     api_.device_register_events != nullptr && api_.event_set_wait != nullptr;
+  if (!known || api_.event_set_create(&events_) != kSuccess) return;
+  if (api_.device_register_events(device_, kXidErrors, events_) == kSuccess) return;
+  api_.event_set_free(events_);
+  events_ = nullptr;
+}
+
+std::optional<uint64_t> Nvml::FatalXid() {
+  EventData event = {};
+  while (events_ != nullptr && api_.event_set_wait(events_, &event, /*timeoutms=*/0) == kSuccess) {
+    const bool fatal =
+        std::find(std::begin(kFatalXids), std::end(kFatalXids), event.event_data) != std::end(kFatalXids);
+    if (fatal && event.event_type == kXidErrors) fatal_xid_ = event.event_data;
+  }
+  const uint64_t xid = fatal_xid_;
+  return xid == 0 ? std::nullopt : std::optional(xid);
+}
 
 absl::StatusOr<Nvml::Memory> Nvml::GetMemory() const {
   MemoryInfo info = {.version = sizeof(MemoryInfo) | (2U << 24)};

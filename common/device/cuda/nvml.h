@@ -3,7 +3,10 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -11,6 +14,7 @@
 #include "common/base/bytes.h"
 
 struct nvmlDevice_st;
+struct nvmlEventSet_st;
 
 namespace kvbroker {
 
@@ -34,8 +38,12 @@ class Nvml {
   Nvml(const Nvml&) = delete;
   Nvml& operator=(const Nvml&) = delete;
 
-  // UNAVAILABLE: the GPU is lost.
+  // DATA_LOSS: the GPU is lost, or has to be reset.
   absl::StatusOr<Memory> GetMemory() const;
+
+  // The newest error, by its number (Xid), after which nothing works on the GPU until it is reset; none: there was none
+  // since this was opened. Errors of one program alone are not counted.
+  std::optional<uint64_t> FatalXid();
 
   // What a process uses of the GPU. Zero where the driver does not tell: for processes without a context, and across
   // the border of a container.
@@ -57,6 +65,14 @@ class Nvml {
     unsigned int gpu_instance_id;
     unsigned int compute_instance_id;
   };
+  using EventSet = nvmlEventSet_st*;  // nvmlEventSet_t
+  struct EventData {                  // nvmlEventData_t
+    Handle device;
+    unsigned long long event_type;
+    unsigned long long event_data;
+    unsigned int gpu_instance_id;
+    unsigned int compute_instance_id;
+  };
   struct Api {
     Result (*init)() = nullptr;
     Result (*shutdown)() = nullptr;
@@ -65,13 +81,24 @@ class Nvml {
     Result (*device_get_memory_info)(Handle, MemoryInfo*) = nullptr;
     Result (*device_get_compute_running_processes)(Handle, unsigned int*, ProcessInfo*) = nullptr;  // may be null
 
+    // May be null, all of them: a driver that tells of no events.
+    Result (*event_set_create)(EventSet*) = nullptr;
+    Result (*event_set_free)(EventSet) = nullptr;
+    Result (*device_register_events)(Handle, unsigned long long, EventSet) = nullptr;
+    Result (*event_set_wait)(EventSet, EventData*, unsigned int) = nullptr;
+
     absl::Status ToStatus(Result result, const std::string& what) const;
   };
 
   explicit Nvml(const Api& api) : api_(api) {}
 
+  // Errors that come from now on are told of.
+  void WatchErrors();
+
   const Api api_;
-  Handle device_ = nullptr;  // constant once opened
+  Handle device_ = nullptr;    // constant once opened
+  EventSet events_ = nullptr;  // the same; null: there are none
+  std::atomic<uint64_t> fatal_xid_{0};
 };
 
 }  // namespace kvbroker

@@ -33,6 +33,34 @@ TEST(NvmlTest, ShowsNothingForAProcessTheDriverDoesNotTellOf) {
   EXPECT_EQ(nvml->UsedBy(7), Bytes()) << "not listed";
 }
 
+TEST(NvmlTest, TellsOfErrorsThatAResetAloneMends) {
+  const auto nvml = *Nvml::OpenForTesting(kFake, kUuid);
+  void (*add)(unsigned long long) = nullptr;
+  ASSERT_TRUE(SharedLibrary::Open(kFake)->Resolve("FakeNvmlAddXid", add).ok());
+  EXPECT_EQ(nvml->FatalXid(), std::nullopt);
+  add(31);  // a program touched what it may not
+  EXPECT_EQ(nvml->FatalXid(), std::nullopt);
+  add(79);
+  add(13);
+  EXPECT_EQ(nvml->FatalXid(), 79u);
+  EXPECT_EQ(nvml->FatalXid(), 79u) << "it stays lost";
+}
+
+TEST(NvmlTest, ALostGpuIsNoneThatMerelyDoesNotAnswer) {
+  const auto nvml = *Nvml::OpenForTesting(kFake, kUuid);
+  void (*answer)(int) = nullptr;
+  ASSERT_TRUE(SharedLibrary::Open(kFake)->Resolve("FakeNvmlAnswer", answer).ok());
+  constexpr int kUnknown = 999, kGpuIsLost = 15, kResetRequired = 16;
+  for (const auto& [result, code] : {std::pair(kUnknown, absl::StatusCode::kInternal),
+                                     {kGpuIsLost, absl::StatusCode::kDataLoss},
+                                     {kResetRequired, absl::StatusCode::kDataLoss}}) {
+    answer(result);
+    EXPECT_EQ(nvml->GetMemory().status().code(), code);
+  }
+  answer(0);
+  EXPECT_TRUE(nvml->GetMemory().ok());
+}
+
 TEST(NvmlTest, UnknownGpuIsNamedAndLeavesNothingInitialised) {
   const absl::Status status = Nvml::OpenForTesting(kFake, "GPU-0").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
