@@ -35,6 +35,7 @@ struct Flags {
   std::string state_dir;
   std::vector<std::string> tenants;
   bool check = false;
+  bool check_zeroing = false;
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
@@ -58,13 +59,15 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--tenant", flags.tenants, "A tenant and its limit, as a=40GiB, b=25% or c=none; may be repeated")
       ->type_name("NAME=LIMIT");
   app.add_flag("--check", flags.check, "Read flags and configuration, say what is wrong, and end");
+  app.add_flag("--check-zeroing", flags.check_zeroing,
+               "Write to memory of the device, let go of it, see whether what is given out anew is zero, and end");
   app.set_version_flag("--version", absl::StrCat("kvbrokerd ", kVersion));
   app.footer(
       "Examples:\n"
       "  kvbrokerd --device host --runtime-dir /tmp/kvb      try it without a GPU and without root\n"
       "  kvbrokerd --capacity 50GiB --tenant chat=40GiB --tenant batch=25%\n"
       "Without any tenant in flags and configuration, all are admitted without a limit.\n"
-      "Exit codes: 0 ended by a signal, 1 failed, 2 usage.");
+      "Exit codes: 0 ended by a signal, 1 failed, 2 usage; --check-zeroing: 0 zero, 3 not zero, 1 could not be tried.");
 }
 
 absl::Status SetSize(absl::string_view flag, const std::string& text, std::optional<Bytes>& size) {
@@ -109,7 +112,7 @@ absl::StatusOr<BrokerConfig> ConfigOf(const Flags& flags) {
 
 }  // namespace
 
-std::variant<BrokerConfig, int> ParseCommandLine(int argc, char** argv) {
+std::variant<CommandLine, int> ParseCommandLine(int argc, char** argv) {
   CLI::App app("Lends a GPU's memory to language-model engines, slot by slot.", "kvbrokerd");
   Flags flags;
   AddFlags(app, flags);
@@ -126,7 +129,8 @@ std::variant<BrokerConfig, int> ParseCommandLine(int argc, char** argv) {
     std::cerr << "kvbrokerd: " << config.status().message() << "\n";
     return kExitUsage;
   }
-  if (!flags.check) return *std::move(config);
+  if (flags.check_zeroing) return CommandLine{*std::move(config), CommandLine::Task::kCheckZeroing};
+  if (!flags.check) return CommandLine{*std::move(config)};
   // The device's size is known when it is opened: without a capacity, what is written in bytes fits.
   const absl::Status tenants = config->TenantPolicies(config->capacity.value_or(kUnknownCapacity)).status();
   if (!tenants.ok()) std::cerr << "kvbrokerd: " << tenants.message() << "\n";

@@ -10,9 +10,15 @@ namespace kvbroker {
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 
-// What flags, environment and configuration file ask of the daemon. An int: there is nothing to serve, all has been said
-// (--help, --check, a mistake), and this is the exit code.
-std::variant<BrokerConfig, int> ParseCommandLine(int argc, char** argv);
+struct CommandLine {
+  enum class Task { kServe, kCheckZeroing };
+  BrokerConfig config;
+  Task task = Task::kServe;
+};
+
+// What flags, environment and configuration file ask for. An int: there is nothing to do, all has been said (--help, --check,
+// a mistake), and this is the exit code.
+std::variant<CommandLine, int> ParseCommandLine(int argc, char** argv);
 
 }  // namespace kvbroker
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,10 +26,12 @@
 #include "broker/server/broker.h"
 #include "broker/server/event_loop.h"
 #include "broker/server/runtime_dir.h"
+#include "broker/server/zeroing_watch.h"
 #include "common/base/log.h"
 #include "common/base/status.h"
 #include "common/base/version.h"
 #include "common/device/open_device.h"
+#include "common/device/zero_check.h"
 
 namespace kvbroker {
 namespace {
@@ -87,6 +90,17 @@ void WarnOfPromises(std::map<std::string, TenantPolicy> tenants, const std::map<
 
 }  // namespace
 
+int TryZeroing(const BrokerConfig& config) {
+  constexpr size_t kExtents = 8;
+  const absl::Status checked = [&]() -> absl::Status {
+    KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Device> device,
+                         OpenDevice(config.device.value_or("auto"), {.role = DeviceRole::kMapper}));
+    return CheckZeroing(*device, device->info().kind == "cuda" ? MiB(32) : device->info().granularity, kExtents);
+  }();
+  std::cout << (checked.ok() ? "memory that is given out anew is zero" : checked.message()) << std::endl;
+  return checked.ok() ? 0 : absl::IsDataLoss(checked) ? kExitNotZeroed : 1;
+}
+
 absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
   KVB_ASSIGN_OR_RETURN(const UniqueFd signals, TakeSignals());
   RaiseDescriptorLimit();
@@ -132,7 +146,8 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
                   .set_tenants = store.tenants(),
                   .policy_revision = store.revision(),
                   .other_tenants = config.OtherTenants(capacity),
-                  .access = access},
+                  .access = access,
+                  .require_zero = config.require_zero.value_or(false)},
       .engine_socket = dir.engine_socket(),
       .tenant_sockets = tenant_sockets,
       .epoch = epoch,
@@ -146,6 +161,12 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
     KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminService> admin,
                          AdminService::Start(dir.admin_socket(), *broker, *loop, device.info(), store));
     KVB_RETURN_IF_ERROR(dir.AdmitToAdmin(kOperators));
+    const DeviceInfo& info = device.info();
+    const std::unique_ptr<ZeroingWatch> zeroing =
+        ZeroingWatch::Start({.device = info.kind == "cuda" ? absl::StrCat("cuda:", info.uuid) : info.kind,
+                             .record = dir.path() + "/zeroed",
+                             .boot_id = boot},
+                            *loop, [&](const absl::Status& status) { broker->NoteZeroing(status); });
     KVB_RETURN_IF_ERROR(loop->Watch(signals.get(), [&] {
       signalfd_siginfo info;
       if (read(signals.get(), &info, sizeof(info)) != sizeof(info)) return;

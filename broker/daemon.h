@@ -22,6 +22,10 @@ struct Seams {
 // calling thread and those that it starts.
 absl::Status Serve(const BrokerConfig& config, const Seams& seams = {});
 
+// Sees whether the device zeroes what it gives out anew, says so, and returns the exit code (kExitNotZeroed: it does not).
+// Makes a context on a GPU, and takes 256 MiB of it for a moment; for a process of its own.
+int TryZeroing(const BrokerConfig& config);
+
 }  // namespace kvbroker
 
 #endif  // KVBROKER_BROKER_DAEMON_H_

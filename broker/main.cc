@@ -12,7 +12,9 @@
 int main(int argc, char** argv) {
   const auto asked = kvbroker::ParseCommandLine(argc, argv);
   if (const int* code = std::get_if<int>(&asked)) return *code;
-  const absl::Status served = kvbroker::Serve(std::get<kvbroker::BrokerConfig>(asked));
+  const auto& [config, task] = std::get<kvbroker::CommandLine>(asked);
+  if (task == kvbroker::CommandLine::Task::kCheckZeroing) return kvbroker::TryZeroing(config);
+  const absl::Status served = kvbroker::Serve(config);
   if (served.ok()) return 0;
   std::cerr << "kvbrokerd: " << served.message() << "\n";
   return kvbroker::kExitFailed;

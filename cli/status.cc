@@ -68,6 +68,11 @@ std::string WrittenOff(const admin::v1::Counters& counters) {
                       " were given back and stayed in use: counted as used by others\n");
 }
 
+std::string Zeroing(const admin::v1::Status& status) {
+  if (status.zeroing().empty()) return "";
+  return absl::StrCat("  zeroing of memory between two owners: ", status.zeroing(), "\n");
+}
+
 }  // namespace
 
 std::string RenderStatus(const admin::v1::Status& status, const admin::v1::ListRoomsResponse& rooms, Colour colour) {
@@ -92,8 +97,9 @@ std::string RenderStatus(const admin::v1::Status& status, const admin::v1::ListR
       "\n  ", Count(counters.grants(), "grant"), " of ", Count(counters.granted_slots(), "slot"), ", ",  //
       Count(counters.refusals(), "refusal"), ", ", Count(counters.create_failures(), "failed create"),   //
       "; ", Count(counters.sessions_opened(), "session"), " opened, ", counters.sessions_ended(), " ended\n",
-      WrittenOff(counters), "  kvbrokerd ", status.version(), ", process ", status.pid(), ", epoch ", status.epoch(),
-      ", up ", FormatDuration(status.uptime_ms()), ", policy revision ", memory.policy_revision(), "\n");
+      WrittenOff(counters), Zeroing(status), "  kvbrokerd ", status.version(), ", process ", status.pid(), ", epoch ",
+      status.epoch(), ", up ", FormatDuration(status.uptime_ms()), ", policy revision ", memory.policy_revision(),
+      "\n");
 }
 
 Command::Text StatusCommand::text() const {

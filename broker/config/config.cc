@@ -183,6 +183,7 @@ void BrokerConfig::FillFrom(const BrokerConfig& other) {
   Default(host_memory, other.host_memory);
   Default(runtime_dir, other.runtime_dir);
   Default(state_dir, other.state_dir);
+  Default(require_zero, other.require_zero);
   Default(default_tenant, other.default_tenant);
   for (const auto& [name, setting] : other.tenants) tenants[name].FillFrom(setting);
 }
@@ -228,6 +229,7 @@ absl::StatusOr<BrokerConfig> ParseConfig(const std::string& text, const std::str
   if (!broker.runtime_dir().empty()) config.runtime_dir = broker.runtime_dir();
   if (!broker.state_dir().empty()) config.state_dir = broker.state_dir();
   const Written written(broker, lines, name, "");
+  if (written.Has("require_zero")) config.require_zero = broker.require_zero();
   KVB_RETURN_IF_ERROR(SetSize(written, "capacity", broker.capacity(), config.capacity));
   KVB_RETURN_IF_ERROR(SetSize(written, "headroom", broker.headroom(), config.headroom));
   KVB_RETURN_IF_ERROR(SetSize(written, "host_memory", broker.host_memory(), config.host_memory));

@@ -21,6 +21,7 @@ struct BrokerConfig {
   std::optional<Bytes> host_memory;
   std::optional<std::string> runtime_dir;
   std::optional<std::string> state_dir;
+  std::optional<bool> require_zero;
   std::map<std::string, TenantSetting> tenants;
   std::optional<TenantSetting> default_tenant;  // assures nothing
 

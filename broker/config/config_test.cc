@@ -59,6 +59,11 @@ TEST(ConfigTest, ReadsWhoMayBeWhom) {
   EXPECT_EQ(flags.Access().tenants.at("a"), rules.tenants.at("a")) << "a flag for its limit opens it to nobody";
 }
 
+TEST(ConfigTest, WhatIsRequiredOfTheDeviceIsOffUnlessWritten) {
+  EXPECT_EQ(ParseConfig("", "x")->require_zero, std::nullopt);
+  EXPECT_EQ(ParseConfig("require_zero: true", "x")->require_zero, true);
+}
+
 TEST(ConfigTest, ReadsCgroupsAndSocketsOfTheirOwn) {
   const auto config = ParseConfig(R"(tenant { name: "a" allow_cgroup: "/pods/x" own_socket: true })", "x");
   ASSERT_TRUE(config.ok()) << config.status();

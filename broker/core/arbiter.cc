@@ -69,6 +69,13 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
   }
   KVB_RETURN_IF_ERROR(
       options_.access.Check(hello.tenant, {.process = hello.process, .cgroup = hello.cgroup, .door = hello.door}));
+  if (options_.require_zero && !zeroing_.ok() && only_user_.value_or(hello.process.uid) != hello.process.uid) {
+    // UNAVAILABLE while nothing is known: who comes back with memory tries again.
+    const auto code =
+        absl::IsUnavailable(zeroing_) ? absl::StatusCode::kUnavailable : absl::StatusCode::kFailedPrecondition;
+    return absl::Status(code, absl::StrCat("uid ", *only_user_, " alone is served, not uid ", hello.process.uid,
+                                           ": require_zero is set, and ", zeroing_.message()));
+  }
   if (hello.held.size() > kMostArenas) {
     return absl::InvalidArgumentError(
         absl::StrCat(hello.held.size(), " arenas in one session; ", kMostArenas, " may be"));
@@ -133,6 +140,7 @@ void Arbiter::On(const event::Hello& hello) {
     return;
   }
 
+  if (!only_user_.has_value()) only_user_ = hello.process.uid;
   // The same process anew: what it had in the session it lost, it has in this one or no more.
   for (auto& [id, old] : ledger_.sessions()) {
     if (Supersedes(hello, old)) Drain(old, "its process came back as a new session");
@@ -521,6 +529,16 @@ void Arbiter::On(const event::DeviceLost& lost) {
   }
   // Nobody has any of it any more, nor has the next broker to ask for it.
   ledger_.CreditReturned(ledger_.Books().returned);
+}
+
+void Arbiter::On(const event::ZeroingChecked& checked) {
+  zeroing_ = checked.status;
+  if (zeroing_.ok()) return Inform("zeroing checked: what is given out anew is zero");
+  // Not the code that says that nothing is known yet.
+  if (absl::IsUnavailable(zeroing_)) zeroing_ = absl::FailedPreconditionError(zeroing_.message());
+  Warn(absl::StrCat(
+      absl::IsDataLoss(zeroing_) ? "what is given out anew is not zeroed: " : "zeroing could not be checked: ",
+      zeroing_.message()));
 }
 
 void Arbiter::NoteReturned(LeaseId lease, uint64_t slots) {

@@ -48,6 +48,7 @@ class Arbiter {
     uint64_t policy_revision = 0;                     // of these
     std::optional<TenantPolicy> other_tenants;        // none: they are refused
     AccessRules access;
+    bool require_zero = false;  // more than one user is served only where the device was seen to zero what it gives out
     // Where nobody waits or is asked and the device is as it was, the policy is asked no more often than this.
     absl::Duration quiet_interval = absl::Seconds(1);
   };
@@ -120,6 +121,7 @@ class Arbiter {
   void On(const event::MakeFailed& failed);
   void On(const event::DeviceSample& sample);
   void On(const event::DeviceLost& lost);
+  void On(const event::ZeroingChecked& checked);
   void On(const event::Recovered& recovered);
   void On(const event::SetTenant& set);
 
@@ -215,6 +217,9 @@ class Arbiter {
   Ledger ledger_;
   Accounts journalled_;  // what of the ledger is in the journal
   Tenants tenants_;
+  absl::Status zeroing_ = absl::UnavailableError("whether memory is zeroed is not known yet");
+  std::optional<uint32_t>
+      only_user_;  // the first one who had a session; with require_zero the only one until zeroing_ is OK
   BrokerCounters counters_;
   // The newest sessions that ended with memory, and when it was back.
   std::deque<std::pair<std::string, absl::Time>> ended_;

@@ -46,6 +46,7 @@ void Arbiter::On(const event::Recovered& recovered) {
       Warn(absl::StrCat("journal session=", id.value(), ": ", check.message(), "; passed over"));
       continue;
     }
+    if (!only_user_.has_value()) only_user_ = account.process.uid;
     ledger_.AddSession({.id = id,
                         .tenant = account.tenant,
                         .instance = account.instance,

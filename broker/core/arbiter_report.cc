@@ -16,6 +16,7 @@ BrokerReport Arbiter::Report(absl::Time now) const {
                          .charged = books.charged,
                          .returned = books.returned,
                          .used_by_others = device_.used_by_others(),
+                         .zeroing = zeroing_,
                          .room = rooms_.HeldBack(RoomDevice(books)),
                          .guarantee_at_risk = plan_.guarantee_at_risk,
                          .policy_revision = policy_revision_,

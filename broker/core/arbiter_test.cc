@@ -89,6 +89,28 @@ TEST_F(ArbiterTest, WhoMayNotBeATenantIsRefusedAndLeavesNothing) {
   EXPECT_TRUE(Has<effect::Admit>(arbiter.Step(hello, now_)));
 }
 
+TEST_F(ArbiterTest, WhereZeroIsRequiredOneUserIsServedUntilItIsProven) {
+  options_.require_zero = true;
+  Arbiter arbiter(options_, policy_);
+  const auto comes = [&](uint32_t uid) {
+    event::Hello hello = Greeting("a", uid);
+    hello.process.uid = uid;
+    const auto refused = All<effect::Refuse>(arbiter.Step(hello, now_));
+    return refused.empty() ? absl::OkStatus() : refused[0].status;
+  };
+  EXPECT_EQ(comes(10), absl::OkStatus());
+  EXPECT_EQ(comes(10), absl::OkStatus());
+  EXPECT_EQ(comes(11).code(), absl::StatusCode::kUnavailable) << "nothing is known yet: it may come again";
+  arbiter.Step(event::ZeroingChecked{absl::DataLossError("7 of 9 words were not zero")}, now_);
+  EXPECT_EQ(comes(11), absl::FailedPreconditionError(
+                           "uid 10 alone is served, not uid 11: require_zero is set, and 7 of 9 words were not zero"));
+  arbiter.Step(event::ZeroingChecked{absl::UnavailableError("no memory")}, now_);
+  EXPECT_EQ(comes(11).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(comes(10), absl::OkStatus());
+  arbiter.Step(event::ZeroingChecked{absl::OkStatus()}, now_);
+  EXPECT_EQ(comes(11), absl::OkStatus());
+}
+
 // ---------------------------------------------------------------- adoption
 
 class AdoptionTest : public ArbiterTest {

@@ -179,6 +179,11 @@ struct DeviceLost {
   std::string why;
 };
 
+// What is known of whether the device zeroes what it gives out anew.
+struct ZeroingChecked {
+  absl::Status status;  // OK: it does
+};
+
 // What an earlier broker had out when it ended, as far as its journal tells; before anything else. ProcessEnded follows
 // for those whose processes live no more.
 struct Recovered {
@@ -193,11 +198,12 @@ struct SetTenant {
 
 }  // namespace event
 
-using Event = std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, event::Want, event::Fetch, event::Confirm,
-                           event::Nack, event::Released, event::HoldingReport, event::ReserveExternal,
-                           event::ExternalSettled, event::External, event::Remark, event::Unsupported, event::Poisoned,
-                           event::Goodbye, event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed,
-                           event::DeviceSample, event::DeviceLost, event::Recovered, event::SetTenant>;
+using Event =
+    std::variant<event::Hello, event::ArenaOpen, event::ArenaClose, event::Want, event::Fetch, event::Confirm,
+                 event::Nack, event::Released, event::HoldingReport, event::ReserveExternal, event::ExternalSettled,
+                 event::External, event::Remark, event::Unsupported, event::Poisoned, event::Goodbye,
+                 event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed, event::DeviceSample,
+                 event::DeviceLost, event::ZeroingChecked, event::Recovered, event::SetTenant>;
 
 }  // namespace kvbroker
 

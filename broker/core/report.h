@@ -87,6 +87,7 @@ struct BrokerReport {
   Bytes charged;
   Bytes returned;  // of which: let go of, not yet seen as free
   Bytes used_by_others;
+  absl::Status zeroing;  // OK: the device was seen to zero what it gives out anew. UNAVAILABLE: not known yet
   Bytes used_by_broker;  // its process's own share; not known to the core
   Bytes waiting;         // wanted, allowed by the limits, not granted
   Bytes room;            // held back for memory outside the broker

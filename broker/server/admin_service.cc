@@ -96,6 +96,11 @@ void AdminService::Fill(const BrokerReport& report, admin::v1::Status& status) c
   status.set_device_name(device_.name);
   status.set_device_kind(device_.kind);
   status.set_version(kVersion);
+  status.set_zeroing(report.zeroing.ok()                   ? "verified"
+                     : absl::IsUnavailable(report.zeroing) ? "checking"
+                     : absl::IsDataLoss(report.zeroing)
+                         ? absl::StrCat("NOT ZEROED: ", report.zeroing.message())
+                         : absl::StrCat("could not be checked: ", report.zeroing.message()));
   status.set_epoch(broker_.epoch());
   status.set_pid(getpid());
   status.set_uptime_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(MonotonicNow() - started_)));

@@ -107,6 +107,8 @@ absl::StatusOr<Arbiter::Simulation> Broker::Simulate(const std::string& tenant, 
 
 Arbiter::Simulation Broker::PlanNow() const { return arbiter_.PlanNow(MonotonicNow()); }
 
+void Broker::NoteZeroing(const absl::Status& status) { Handle(event::ZeroingChecked{.status = status}); }
+
 void Broker::Handle(Event event) {
   events_.push_back(std::move(event));
   if (std::exchange(handling_, true)) return;  // an effect caused it: after the others

@@ -57,6 +57,8 @@ class Broker {
                                                const std::optional<TenantPolicy>& policy) const;
   // The policy's snapshot and plan as they would be now.
   Arbiter::Simulation PlanNow() const;
+  // What is known by now of whether the device zeroes what it gives out anew; OK: it does.
+  void NoteZeroing(const absl::Status& status);
 
   uint64_t epoch() const { return options_.epoch; }
   // Why there is nothing more to serve: DATA_LOSS, the device is lost; the loop has been stopped over it. OK: there is.

@@ -12,7 +12,7 @@ namespace kvbroker {
 
 // The broker's folder under the runtime directory, and the lock that makes it the device's only broker there:
 //
-//   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch, journal
+//   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch, journal, zeroed
 //   <root>/<uuid>/tenants/<tenant>/engine.sock   of each tenant that has its own
 //   <root>/gpu0                 a link to the folder of cuda:0, for people; gpu1 to that of cuda:1, and so on
 //

@@ -22,7 +22,7 @@
 #include "common/device/open_device.h"
 #include "gtest/gtest.h"
 #include "tests/device/extent_server.h"
-#include "tests/testing/mapped_words.h"
+#include "common/device/mapped_words.h"
 
 namespace kvbroker {
 namespace {

@@ -86,10 +86,12 @@ void PlantFault(Seams& seams) {
 int main(int argc, char** argv) {
   const auto asked = kvbroker::ParseCommandLine(argc, argv);
   if (const int* code = std::get_if<int>(&asked)) return *code;
+  const auto& [config, task] = std::get<kvbroker::CommandLine>(asked);
+  if (task == kvbroker::CommandLine::Task::kCheckZeroing) return kvbroker::TryZeroing(config);
   kvbroker::Seams seams;
   kvbroker::PlantEnd(seams);
   kvbroker::PlantFault(seams);
-  const absl::Status served = kvbroker::Serve(std::get<kvbroker::BrokerConfig>(asked), seams);
+  const absl::Status served = kvbroker::Serve(config, seams);
   if (served.ok()) return 0;
   std::cerr << "kvbrokerd: " << served.message() << "\n";
   return kvbroker::kExitFailed;

@@ -12,7 +12,7 @@
 #include "absl/time/clock.h"
 #include "client/arena/arena.h"
 #include "client/session/session.h"
-#include "tests/testing/mapped_words.h"
+#include "common/device/mapped_words.h"
 
 namespace kvbroker {
 namespace {

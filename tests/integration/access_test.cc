@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -117,6 +118,18 @@ TEST_F(AccessTest, ASocketMayBeOneTenantsAlone) {
   EXPECT_NE(access(own.c_str(), F_OK), 0) << "its socket stays behind";
   broker_->Restart();
   EXPECT_EQ(OpenAs(getuid(), "own", own), absl::StatusCode::kOk) << broker_->log();
+}
+
+// The broker tries it when it starts, in a process of its own, and once a boot.
+TEST_F(AccessTest, SaysWhetherMemoryIsZeroedBetweenTwoOwners) {
+  EXPECT_TRUE(Eventually(absl::Seconds(10), [&] { return broker_->Status()->zeroing() == "verified"; }));
+  EXPECT_NE(broker_->log().find("zeroing checked"), std::string::npos);
+  const auto record = std::filesystem::last_write_time(broker_->runtime_dir() + "/gpu0/zeroed");
+  broker_->Kill(SIGKILL);
+  broker_->Wait();
+  broker_->Restart();
+  EXPECT_TRUE(Eventually(absl::Seconds(10), [&] { return broker_->Status()->zeroing() == "verified"; }));
+  EXPECT_EQ(std::filesystem::last_write_time(broker_->runtime_dir() + "/gpu0/zeroed"), record);
 }
 
 class NamespaceTest : public AccessTest {

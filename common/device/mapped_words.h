@@ -1,5 +1,5 @@
-#ifndef KVBROKER_TESTS_TESTING_MAPPED_WORDS_H_
-#define KVBROKER_TESTS_TESTING_MAPPED_WORDS_H_
+#ifndef KVBROKER_COMMON_DEVICE_MAPPED_WORDS_H_
+#define KVBROKER_COMMON_DEVICE_MAPPED_WORDS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -36,4 +36,4 @@ class MappedWords {
 
 }  // namespace kvbroker
 
-#endif  // KVBROKER_TESTS_TESTING_MAPPED_WORDS_H_
+#endif  // KVBROKER_COMMON_DEVICE_MAPPED_WORDS_H_

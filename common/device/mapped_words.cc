@@ -1,4 +1,4 @@
-#include "tests/testing/mapped_words.h"
+#include "common/device/mapped_words.h"
 
 #include <algorithm>
 
