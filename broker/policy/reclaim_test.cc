@@ -47,6 +47,25 @@ TEST(ReclaimTest, NobodyGivesBackMoreThanItsExcess) {
   EXPECT_THAT(Asks(builder, GiB(50)), ElementsAre(GiB(4), GiB(4)));
 }
 
+// What it could give back is slots that it has, however small those of another arena of it would be.
+TEST(ReclaimTest, ASlotSizeOfWhichASessionHoldsNothingDoesNotCount) {
+  SessionSpec large = Session("a", {.spare = MiB(96)});
+  large.held = large.wanted = MiB(96);
+  large.slot = MiB(32);
+  SnapshotBuilder builder(GiB(24));
+  builder.Add(large);
+  PolicySnapshot snapshot = builder.Build();
+  PolicySnapshot::Lease small = snapshot.leases[0];
+  small.id = LeaseId(99);
+  small.slot = MiB(2);
+  small.held = 0;
+  snapshot.leases.push_back(small);
+  const Situation situation = SumUp(snapshot);
+  Shortage shortage;
+  shortage.needed[static_cast<size_t>(Purpose::kShareOfInteractive)] = MiB(48);
+  EXPECT_THAT(PlanReclaim(situation, {MiB(48)}, shortage).ask, ElementsAre(MiB(32)));
+}
+
 TEST(ReclaimTest, TheSlotThatCrossesAShareIsGivenForWhatIsMoreUrgentAlone) {
   // Half of three slots and a half of another: 1.5 slots are too much.
   SessionSpec odd = Session("a", {.spare = MiB(96)});

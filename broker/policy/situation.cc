@@ -62,7 +62,7 @@ void CountWants(Situation& situation, std::vector<Bytes>& useful) {
     const PolicySnapshot::Lease& lease = snapshot.leases[l];
     TenantState& tenant = situation.tenants[lease.tenant];
     tenant.demand = Plus(tenant.demand, Times(lease.slot, lease.wanted));
-    if (lease.session < situation.sessions.size()) {
+    if (lease.held > 0 && lease.session < situation.sessions.size()) {
       Bytes& slot = situation.sessions[lease.session].slot;
       slot = slot.IsZero() ? lease.slot : std::min(slot, lease.slot);
     }

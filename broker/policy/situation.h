@@ -35,7 +35,7 @@ struct SessionState {
   std::array<Bytes, kPriceClasses> priced;
   Bytes pinned;
   Bytes unreported;  // in none of the reported classes; part of the preemptible ones
-  Bytes slot;        // the smallest of its leases'; nothing where it has none
+  Bytes slot;        // the smallest that it holds; nothing where it holds none
 
   Bytes Idle() const;       // as Holding::Idle
   Bytes Revocable() const;  // given back without putting off a request

@@ -49,6 +49,8 @@ absl::Status ZeroingWatch::Spawn() {
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoToStatus(errno, "pipe");
   said_ = UniqueFd(ends[0]);
   const UniqueFd out(ends[1]);
+  // What the child leaves behind may keep the other end open.
+  if (fcntl(said_.get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoToStatus(errno, "fcntl O_NONBLOCK");
 
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);

@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
@@ -21,8 +23,6 @@
 namespace kvbroker {
 namespace {
 
-constexpr int kWelcomeTimeoutMs = 5000;
-
 absl::StatusOr<v1::BrokerFrame> ParseFrame(const std::string& bytes) {
   v1::BrokerFrame frame;
   if (!frame.ParseFromString(bytes)) {
@@ -37,13 +37,15 @@ absl::StatusOr<v1::BrokerFrame> ParseFrame(const std::string& bytes) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BrokerConnection>> BrokerConnection::Open(const std::string& socket_path,
-                                                                         const v1::ClientFrame& first) {
+                                                                         const v1::ClientFrame& first,
+                                                                         absl::Duration patience) {
   KVB_ASSIGN_OR_RETURN(UniqueFd socket, ConnectSeqpacket(socket_path));
   KVB_ASSIGN_OR_RETURN(const UniqueFd pidfd, OwnPidfd());
   KVB_RETURN_IF_ERROR(SendPacket(socket.get(), first.SerializeAsString(), {pidfd.get()}));
 
   pollfd readable = {.fd = socket.get(), .events = POLLIN};
-  if (poll(&readable, 1, kWelcomeTimeoutMs) <= 0) {
+  const int64_t patience_ms = std::max<int64_t>(absl::ToInt64Milliseconds(patience), 0);
+  if (poll(&readable, 1, static_cast<int>(patience_ms)) <= 0) {
     return absl::DeadlineExceededError(absl::StrCat("the broker at ", socket_path, " does not answer"));
   }
   KVB_ASSIGN_OR_RETURN(std::optional<Packet> packet, ReceivePacket(socket.get()));

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/unique_fd.h"
 #include "proto/engine.grpc.pb.h"
 
@@ -27,10 +28,10 @@ struct Batch {
 // Send and Receive are the background thread's; Read is the reader's, at the same time; Cancel is anybody's.
 class BrokerConnection {
  public:
-  // Connects to the engine socket and says who we are: `first` is Hello or Resume. Blocks for 5 s at most.
+  // Connects to the engine socket and says who we are: `first` is Hello or Resume. Blocks for `patience` at most.
   // NOT_FOUND, UNAVAILABLE: nobody is there. What the broker refuses comes as its own status.
-  static absl::StatusOr<std::unique_ptr<BrokerConnection>> Open(const std::string& socket,
-                                                                const v1::ClientFrame& first);
+  static absl::StatusOr<std::unique_ptr<BrokerConnection>> Open(const std::string& socket, const v1::ClientFrame& first,
+                                                                absl::Duration patience = absl::Seconds(5));
   ~BrokerConnection();
 
   const v1::Welcome& welcome() const { return welcome_; }

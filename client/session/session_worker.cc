@@ -68,7 +68,7 @@ SessionWorker::~SessionWorker() {
 void SessionWorker::Leave() {
   const absl::Time deadline = MonotonicNow() + kLeavingTakesAtMost;
   for (;;) {
-    if (connection_ == nullptr) TryReconnect();
+    if (connection_ == nullptr) TryReconnect(deadline - MonotonicNow());
     if (connection_ != nullptr) {
       v1::ClientMessage message;
       message.mutable_goodbye();
@@ -291,9 +291,10 @@ v1::ClientFrame SessionWorker::Greeting() {
   return frame;
 }
 
-void SessionWorker::TryReconnect() {
+void SessionWorker::TryReconnect(absl::Duration patience) {
   const v1::ClientFrame frame = Greeting();
-  absl::StatusOr<std::unique_ptr<BrokerConnection>> connection = BrokerConnection::Open(options_.socket, frame);
+  absl::StatusOr<std::unique_ptr<BrokerConnection>> connection =
+      BrokerConnection::Open(options_.socket, frame, patience);
   // A broker that does not believe what we say we hold, or cannot take it over, may have us without it.
   const bool refused = connection.ok() ? !TakesOver((*connection)->welcome()) : IsAboutWhatIsHeld(connection.status());
   resume_refused_ = frame.has_resume() && refused;

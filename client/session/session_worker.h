@@ -87,7 +87,7 @@ class SessionWorker {
 
   void Connected(std::unique_ptr<BrokerConnection> connection);
   void Disconnected(const absl::Status& why);
-  void TryReconnect();
+  void TryReconnect(absl::Duration patience = absl::Seconds(5));
   // Hello anew, or Resume with what the arenas hold.
   v1::ClientFrame Greeting();
   void PlanReconnect();
