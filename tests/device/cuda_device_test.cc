@@ -19,10 +19,10 @@
 #include "common/device/cuda/driver_api.h"
 #include "common/device/cuda/gpu_uuid.h"
 #include "common/device/extent.h"
+#include "common/device/mapped_words.h"
 #include "common/device/open_device.h"
 #include "gtest/gtest.h"
 #include "tests/device/extent_server.h"
-#include "common/device/mapped_words.h"
 
 namespace kvbroker {
 namespace {
