@@ -14,11 +14,15 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <variant>
 
+#include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "broker/command_line.h"
+#include "broker/config/config.h"
 #include "broker/config/policy_store.h"
 #include "broker/journal/journal.h"
 #include "broker/policy/fair_policy.h"
@@ -88,8 +92,8 @@ void WarnOfPromises(std::map<std::string, TenantPolicy> tenants, const std::map<
                " (kvctl tenant NAME --guarantee and --reserved change that)");
 }
 
-}  // namespace
-
+// Sees whether the device zeroes what it gives out anew, says so, and returns the exit code. Makes a context on a GPU, and takes
+// 256 MiB of it for a moment.
 int TryZeroing(const BrokerConfig& config) {
   constexpr size_t kExtents = 8;
   const absl::Status checked = [&]() -> absl::Status {
@@ -98,7 +102,7 @@ int TryZeroing(const BrokerConfig& config) {
     return CheckZeroing(*device, device->info().kind == "cuda" ? MiB(32) : device->info().granularity, kExtents);
   }();
   std::cout << (checked.ok() ? "memory that is given out anew is zero" : checked.message()) << std::endl;
-  return checked.ok() ? 0 : absl::IsDataLoss(checked) ? kExitNotZeroed : 1;
+  return checked.ok() ? 0 : absl::IsDataLoss(checked) ? kExitNotZeroed : kExitFailed;
 }
 
 absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
@@ -190,6 +194,19 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
   dir.RemoveSockets();
   LogInfo("ended");
   return end;
+}
+
+}  // namespace
+
+int RunDaemon(int argc, char** argv, const Seams& seams) {
+  const auto asked = ParseCommandLine(argc, argv);
+  if (const int* code = std::get_if<int>(&asked)) return *code;
+  const auto& [config, task] = std::get<CommandLine>(asked);
+  if (task == CommandLine::Task::kCheckZeroing) return TryZeroing(config);
+  const absl::Status served = Serve(config, seams);
+  if (served.ok()) return 0;
+  std::cerr << "kvbrokerd: " << served.message() << "\n";
+  return kExitFailed;
 }
 
 }  // namespace kvbroker

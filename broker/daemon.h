@@ -3,8 +3,6 @@
 
 #include <functional>
 
-#include "absl/status/status.h"
-#include "broker/config/config.h"
 #include "common/device/device.h"
 
 namespace kvbroker {
@@ -17,14 +15,10 @@ struct Seams {
   std::function<void()> at_effect;
 };
 
-// Owns the device and serves engines and operators until SIGTERM or SIGINT, or until the device is lost: DATA_LOSS; whoever
-// started it may start it again. Once a process; blocks those signals in the
-// calling thread and those that it starts.
-absl::Status Serve(const BrokerConfig& config, const Seams& seams = {});
-
-// Sees whether the device zeroes what it gives out anew, says so, and returns the exit code (kExitNotZeroed: it does not).
-// Makes a context on a GPU, and takes 256 MiB of it for a moment; for a process of its own.
-int TryZeroing(const BrokerConfig& config);
+// kvbrokerd's main(): owns the device and serves engines and operators until SIGTERM or SIGINT, or until the device is lost, or
+// does what else the command line asks for. Once a process; blocks those signals in the calling thread and those that it
+// starts. Returns the exit code.
+int RunDaemon(int argc, char** argv, const Seams& seams = {});
 
 }  // namespace kvbroker
 

@@ -218,8 +218,8 @@ class Arbiter {
   Accounts journalled_;  // what of the ledger is in the journal
   Tenants tenants_;
   absl::Status zeroing_ = absl::UnavailableError("whether memory is zeroed is not known yet");
-  std::optional<uint32_t>
-      only_user_;  // the first one who had a session; with require_zero the only one until zeroing_ is OK
+  // The first one who had a session; with require_zero the only one until zeroing_ is OK.
+  std::optional<uint32_t> only_user_;
   BrokerCounters counters_;
   // The newest sessions that ended with memory, and when it was back.
   std::deque<std::pair<std::string, absl::Time>> ended_;

@@ -63,13 +63,11 @@ class Player {
   bool here() const { return session_ != nullptr; }
   uint64_t mapped() const { return arena_ == nullptr ? 0 : arena_->stats().mapped; }
   uint64_t taken() const { return taken_.size(); }
-  bool connected() const { return session_->info().connected; }
   Session& session() { return *session_; }
 
-  // False while it has not come to a broker.
-  bool Step() {
-    if (wanted_ == 0 && session_ == nullptr) return true;
-    if (!Come()) return false;
+  void Step() {
+    if (wanted_ == 0 && session_ == nullptr) return;
+    if (!Come()) return;
     const std::optional<Bytes> target = session_->info().target;
     const uint64_t most = target.has_value() ? std::min(wanted_, target->in_bytes() / kSlot.in_bytes()) : wanted_;
     if (wanted_ != told_) {
@@ -87,7 +85,6 @@ class Player {
       taken_.erase(slot);
       EXPECT_TRUE(arena_->Retire({slot}).ok());
     }
-    return true;
   }
 
   // What it wrote is where it wrote it.
@@ -101,6 +98,7 @@ class Player {
  private:
   static constexpr uint64_t kSlots = 32;
 
+  // False while there is no broker to come to.
   bool Come() {
     if (session_ == nullptr) {
       auto session = Session::Open({.tenant = tenant_, .engine = "matrix", .socket = socket_, .device = device_});

@@ -17,12 +17,10 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "broker/command_line.h"
 #include "broker/daemon.h"
 #include "common/device/fault_device.h"
 
@@ -38,7 +36,7 @@ std::string Environment(const char* name) {
 
 [[noreturn]] void Refuse(const std::string& what) {
   std::cerr << "mortal_kvbrokerd: " << what << " is not understood\n";
-  _exit(kExitUsage);
+  _exit(2);
 }
 
 void PlantEnd(Seams& seams) {
@@ -84,15 +82,8 @@ void PlantFault(Seams& seams) {
 }  // namespace kvbroker
 
 int main(int argc, char** argv) {
-  const auto asked = kvbroker::ParseCommandLine(argc, argv);
-  if (const int* code = std::get_if<int>(&asked)) return *code;
-  const auto& [config, task] = std::get<kvbroker::CommandLine>(asked);
-  if (task == kvbroker::CommandLine::Task::kCheckZeroing) return kvbroker::TryZeroing(config);
   kvbroker::Seams seams;
   kvbroker::PlantEnd(seams);
   kvbroker::PlantFault(seams);
-  const absl::Status served = kvbroker::Serve(config, seams);
-  if (served.ok()) return 0;
-  std::cerr << "kvbrokerd: " << served.message() << "\n";
-  return kvbroker::kExitFailed;
+  return kvbroker::RunDaemon(argc, argv, seams);
 }

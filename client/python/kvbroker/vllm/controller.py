@@ -136,7 +136,7 @@ class Controller:
         self.attend()
         self._rests = False
         if self._is_to_rename:
-            self._rename_before_step()
+            self._rename_now()
         now = time.monotonic()
         self._pool.queue.now = now
         short = self._pool.queue.num_empty < self._pool.geometry.blocks_per_slot and not self._is_bounded
@@ -225,8 +225,7 @@ class Controller:
                 self._is_to_trim = True
             elif isinstance(news, Tick):
                 if self._is_to_rename:
-                    self._is_to_rename = False
-                    self._rename()
+                    self._rename_now()
                 self._review(time.monotonic())
 
     def _review(self, now: float) -> None:
@@ -352,9 +351,14 @@ class Controller:
 
     def _rename_before_step(self) -> None:
         """At once, or where no step is due, when there is time: it would keep the driver from unmapping."""
-        self._is_to_rename = self._rests
-        if not self._rests:
-            self._rename()
+        if self._rests:
+            self._is_to_rename = True
+        else:
+            self._rename_now()
+
+    def _rename_now(self) -> None:
+        self._is_to_rename = False
+        self._rename()
 
     def _empty(self, slots: int) -> int:
         """_rename_before_step() must follow. How many it were."""

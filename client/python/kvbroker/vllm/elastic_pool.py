@@ -98,15 +98,12 @@ class ElasticPool:
 
     def unlearn(self, evacuation: Evacuation) -> None:
         """Nobody finds what was cached in its slots any more: microseconds a block, in which the device can unmap them."""
-        evict = self._pool._maybe_evict_cached_block
-        for block in evacuation.stale:
-            evict(block)
+        self._evict(evacuation.stale)
         evacuation.stale.clear()
 
     def drop_cached(self, blocks: list[Block]) -> None:
         """What is in these cached blocks is given up; they stay free."""
-        for block in blocks:
-            self._pool._maybe_evict_cached_block(block)
+        self._evict(blocks)
         self.queue.forget(blocks)
 
     def forget_unhashed(self) -> None:
@@ -137,6 +134,11 @@ class ElasticPool:
             preemptible=(live_slots - compactable) * size,
             pinned=size if 0 in self.mapped else 0,
         )
+
+    def _evict(self, blocks: list[Block]) -> None:
+        evict = self._pool._maybe_evict_cached_block
+        for block in blocks:
+            evict(block)
 
     def _cheapest(self, count: int, without: Set[int] = frozenset()) -> list[int]:
         """High numbers first among equals, since low ones are handed out first."""
