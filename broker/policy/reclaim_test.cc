@@ -27,6 +27,14 @@ SessionSpec Session(const char* tenant, const Holding& holding) {
   return {.tenant = tenant, .held = GiB(8), .wanted = GiB(8), .holding = holding};
 }
 
+// All spare.
+SessionSpec ThreeSlotsOf32MiB() {
+  SessionSpec session = Session("a", {.spare = MiB(96)});
+  session.held = session.wanted = MiB(96);
+  session.slot = MiB(32);
+  return session;
+}
+
 TEST(ReclaimTest, CheapestBytesGoFirst) {
   const Holding cached_old = {.cached_by_age = {Bytes(), Bytes(), Bytes(), Bytes(), Bytes(), Bytes(), Bytes(), GiB(8)}};
   const Holding cached_new = {.cached_by_age = {GiB(8)}};
@@ -49,11 +57,8 @@ TEST(ReclaimTest, NobodyGivesBackMoreThanItsExcess) {
 
 // What it could give back is slots that it has, however small those of another arena of it would be.
 TEST(ReclaimTest, ASlotSizeOfWhichASessionHoldsNothingDoesNotCount) {
-  SessionSpec large = Session("a", {.spare = MiB(96)});
-  large.held = large.wanted = MiB(96);
-  large.slot = MiB(32);
   SnapshotBuilder builder(GiB(24));
-  builder.Add(large);
+  builder.Add(ThreeSlotsOf32MiB());
   PolicySnapshot snapshot = builder.Build();
   PolicySnapshot::Lease small = snapshot.leases[0];
   small.id = LeaseId(99);
@@ -68,11 +73,8 @@ TEST(ReclaimTest, ASlotSizeOfWhichASessionHoldsNothingDoesNotCount) {
 
 TEST(ReclaimTest, TheSlotThatCrossesAShareIsGivenForWhatIsMoreUrgentAlone) {
   // Half of three slots and a half of another: 1.5 slots are too much.
-  SessionSpec odd = Session("a", {.spare = MiB(96)});
-  odd.held = odd.wanted = MiB(96);
-  odd.slot = MiB(32);
   SnapshotBuilder builder(GiB(24));
-  builder.Add(odd);
+  builder.Add(ThreeSlotsOf32MiB());
   EXPECT_THAT(Asks(builder, MiB(48)), ElementsAre(MiB(32)));
   EXPECT_THAT(Asks(builder, MiB(48), Purpose::kRoom), ElementsAre(MiB(64)));
   EXPECT_THAT(Asks(builder, MiB(32), Purpose::kRoom), ElementsAre(MiB(32))) << "not where whole slots do";

@@ -150,8 +150,7 @@ class FaultMatrixTest : public ::testing::Test {
       if (holds()) return true;
       if (!broker_->running()) return false;
       if (absl::Now() > deadline) {
-        ADD_FAILURE() << "waited in vain, a has " << a_->mapped() << " slots and b " << b_->mapped() << "\n"
-                      << broker_->log();
+        ADD_FAILURE() << "waited in vain: " << Accounts();
         return false;
       }
       absl::SleepFor(absl::Milliseconds(1));
@@ -159,13 +158,12 @@ class FaultMatrixTest : public ::testing::Test {
   }
 
   bool LimitTenant(const std::string& tenant, Bytes limit) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
-    admin::v1::SetTenantRequest request;
-    request.set_tenant(tenant);
-    request.mutable_limit()->set_bytes(limit.in_bytes());
-    admin::v1::SetTenantResponse response;
-    return broker_->Admin()->SetTenant(&context, request, &response).ok();
+    return broker_
+        ->SetTenant([&](auto& request) {
+          request.set_tenant(tenant);
+          request.mutable_limit()->set_bytes(limit.in_bytes());
+        })
+        .ok();
   }
 
   // True: to the end. False: the broker has ended meanwhile.
@@ -203,23 +201,11 @@ class FaultMatrixTest : public ::testing::Test {
 
   // What is granted is what the engines have, and what the device has in use.
   bool IsRight() {
-    const auto status = broker_->Status();
-    const auto sessions = broker_->Sessions();
-    if (!status.ok() || !sessions.ok()) return false;
-    uint64_t charged = 0;
-    for (const admin::v1::Session& session : *sessions) charged += session.granted();
-    const auto& memory = status->memory();
-    const uint64_t held = (a_->mapped() + b_->mapped()) * kSlot.in_bytes();
-    return sessions->size() == size_t{a_->here()} + size_t{b_->here()} && charged == held && memory.granted() == held &&
-           memory.total() - memory.driver_free() == held;
+    return broker_->AccountsAreRight(size_t{a_->here()} + size_t{b_->here()}) &&
+           Granted() == (a_->mapped() + b_->mapped()) * kSlot.in_bytes();
   }
   std::string Accounts() {
-    std::string text = absl::StrCat("a has ", a_->mapped(), " slots, b ", b_->mapped());
-    if (const auto status = broker_->Status(); status.ok()) text += "\n" + status->memory().ShortDebugString();
-    if (const auto sessions = broker_->Sessions(); sessions.ok()) {
-      for (const admin::v1::Session& session : *sessions) text += "\n" + session.ShortDebugString();
-    }
-    return text + "\n" + broker_->log();
+    return absl::StrCat("a has ", a_->mapped(), " slots, b ", b_->mapped(), "\n", broker_->Accounts());
   }
 
   // Everybody gets what can be had, and then all goes back.

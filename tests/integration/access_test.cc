@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,7 @@ namespace kvbroker {
 namespace {
 
 constexpr uid_t kNobody = 65534;
+constexpr int kNotPossible = 99;  // a child's exit code
 
 class AccessTest : public ::testing::Test {
  protected:
@@ -48,30 +50,36 @@ class AccessTest : public ::testing::Test {
     return unified;
   }
 
-  // How a process of that user and group fares that says it is the tenant.
-  absl::StatusCode OpenAs(uid_t user, const std::string& tenant, const std::string& socket = "") {
+  // What `does` returns in a child.
+  static int InChild(const std::function<int()>& does) {
     const pid_t pid = fork();
-    if (pid == 0) {
-      if (user != getuid() && (setgid(user) != 0 || setuid(user) != 0)) _exit(99);
-      const auto session = Session::Open(
-          {.tenant = tenant, .socket = socket.empty() ? broker_->engine_socket() : socket, .room_only = true});
-      _exit(static_cast<int>(session.status().code()));
-    }
+    if (pid == 0) _exit(does());
     int status = 0;
     waitpid(pid, &status, 0);
-    return static_cast<absl::StatusCode>(WEXITSTATUS(status));
+    return WEXITSTATUS(status);
+  }
+
+  int Open(const std::string& tenant, const std::string& socket = "") {
+    const auto session = Session::Open(
+        {.tenant = tenant, .socket = socket.empty() ? broker_->engine_socket() : socket, .room_only = true});
+    return static_cast<int>(session.status().code());
+  }
+
+  // How a process of that user and group fares that says it is the tenant.
+  absl::StatusCode OpenAs(uid_t user, const std::string& tenant, const std::string& socket = "") {
+    return static_cast<absl::StatusCode>(InChild([&] {
+      if (user != getuid() && (setgid(user) != 0 || setuid(user) != 0)) return kNotPossible;
+      return Open(tenant, socket);
+    }));
   }
 
   // What an operator's call comes to.
   absl::StatusCode AskAs(uid_t user) {
-    const pid_t pid = fork();
-    if (pid == 0) {
-      if (user != getuid() && (setgroups(0, nullptr) != 0 || setgid(user) != 0 || setuid(user) != 0)) _exit(99);
-      _exit(static_cast<int>(broker_->Status().status().code()));
-    }
-    int status = 0;
-    waitpid(pid, &status, 0);
-    return static_cast<absl::StatusCode>(WEXITSTATUS(status));
+    return static_cast<absl::StatusCode>(InChild([&] {
+      if (user != getuid() && (setgroups(0, nullptr) != 0 || setgid(user) != 0 || setuid(user) != 0))
+        return kNotPossible;
+      return static_cast<int>(broker_->Status().status().code());
+    }));
   }
 
   TempDir config_;
@@ -134,31 +142,19 @@ TEST_F(AccessTest, SaysWhetherMemoryIsZeroedBetweenTwoOwners) {
 
 class NamespaceTest : public AccessTest {
  protected:
-  // How a child fares that is in new namespaces of these kinds. 99: there are none to be had.
+  // How a child fares that is in new namespaces of these kinds. kNotPossible: there are none to be had.
   int OpenIn(int namespaces, const std::string& tenant) {
-    const pid_t pid = fork();
-    if (pid == 0) {
-      if (unshare(namespaces) != 0) _exit(99);
-      const pid_t inside = fork();  // a pid namespace is the children's
-      if (inside == 0) {
-        const auto session = Session::Open({.tenant = tenant, .socket = broker_->engine_socket(), .room_only = true});
-        _exit(static_cast<int>(session.status().code()));
-      }
-      int status = 0;
-      waitpid(inside, &status, 0);
-      _exit(WEXITSTATUS(status));
-    }
-    int status = 0;
-    waitpid(pid, &status, 0);
-    return WEXITSTATUS(status);
+    return InChild([&] {
+      if (unshare(namespaces) != 0) return kNotPossible;
+      return InChild([&] { return Open(tenant); });  // a pid namespace is the children's
+    });
   }
-  static constexpr int kNone = 99;
 };
 
 // A container's process: the broker sees it under another number than it sees itself.
 TEST_F(NamespaceTest, AProcessOfAnInnerPidNamespaceIsWhoItIsOutside) {
   const int code = OpenIn(CLONE_NEWUSER | CLONE_NEWPID, "here");
-  if (code == kNone) GTEST_SKIP() << "no namespaces are to be had";
+  if (code == kNotPossible) GTEST_SKIP() << "no namespaces are to be had";
   EXPECT_EQ(code, static_cast<int>(absl::StatusCode::kOk)) << broker_->log();
   EXPECT_TRUE(Eventually(absl::Seconds(5), [&] { return broker_->Sessions()->empty(); })) << "its end is seen as well";
 }
@@ -166,7 +162,7 @@ TEST_F(NamespaceTest, AProcessOfAnInnerPidNamespaceIsWhoItIsOutside) {
 // Whatever it calls itself in there, outside it is its maker: uid 0 of a user namespace is not root.
 TEST_F(NamespaceTest, AUserOfAnInnerNamespaceIsWhoMadeItOutside) {
   const int code = OpenIn(CLONE_NEWUSER, "gold");  // for this user
-  if (code == kNone) GTEST_SKIP() << "no namespaces are to be had";
+  if (code == kNotPossible) GTEST_SKIP() << "no namespaces are to be had";
   EXPECT_EQ(code, static_cast<int>(absl::StatusCode::kOk)) << broker_->log();
   EXPECT_NE(broker_->log().find(absl::StrCat("uid=", getuid(), " ")), std::string::npos) << broker_->log();
   EXPECT_EQ(OpenIn(CLONE_NEWUSER, "group"), static_cast<int>(absl::StatusCode::kPermissionDenied));

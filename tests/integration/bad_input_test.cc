@@ -233,12 +233,10 @@ TEST_F(BadInputTest, AdminRequestsThatMakeNoSense) {
   const auto admin = admin::v1::Admin::NewStub(
       grpc::CreateChannel("unix:" + broker_->admin_socket(), grpc::InsecureChannelCredentials()));
   const auto set = [&](const std::function<void(admin::v1::SetTenantRequest&)>& fill) {
-    admin::v1::SetTenantRequest request;
-    request.set_tenant("a");
-    fill(request);
-    grpc::ClientContext context;
-    admin::v1::SetTenantResponse response;
-    return admin->SetTenant(&context, request, &response);
+    return broker_->SetTenant([&](admin::v1::SetTenantRequest& request) {
+      request.set_tenant("a");
+      fill(request);
+    });
   };
   const grpc::Status unknown = set([](auto& r) {
     r.set_tenant("gold");

@@ -35,27 +35,10 @@ class RestartTest : public ::testing::Test {
     const auto status = broker_->Status();
     return status.ok() ? status->memory().granted() : 0;
   }
-  // So many sessions serve, what is on their accounts is all that is granted, and that is what the device has in use.
   ::testing::AssertionResult BecomeRight(size_t serving) {
-    if (Eventually(kRightWithin, [&] { return AccountsAreRight(serving); })) return ::testing::AssertionSuccess();
-    const auto status = *broker_->Status();
-    auto wrong = ::testing::AssertionFailure() << "granted " << status.memory().granted() << ", in use "
-                                               << status.memory().total() - status.memory().driver_free();
-    const std::vector<admin::v1::Session> sessions = *broker_->Sessions();
-    for (const admin::v1::Session& session : sessions) wrong << "\n" << session.ShortDebugString();
-    return wrong << "\n" << broker_->log();
-  }
-  bool AccountsAreRight(size_t serving) {
-    const std::vector<admin::v1::Session> sessions = *broker_->Sessions();
-    const admin::v1::Status status = *broker_->Status();
-    uint64_t granted = 0;
-    for (const admin::v1::Session& session : sessions) {
-      if (session.state() != "active") return false;
-      granted += session.granted();
-    }
-    const auto& memory = status.memory();
-    return sessions.size() == serving && granted == memory.granted() &&
-           memory.total() - memory.driver_free() == memory.granted();
+    if (Eventually(kRightWithin, [&] { return broker_->AccountsAreRight(serving); }))
+      return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << broker_->Accounts();
   }
   std::string Journal() const { return broker_->runtime_dir() + "/gpu0/journal"; }
   void KillAndRestart() {

@@ -39,13 +39,6 @@ class SharingTest : public ::testing::Test {
   bool Holds(const Borrower& borrower, uint64_t slots) {
     return Eventually(kSoon, [&] { return borrower.held() == slots; });
   }
-  grpc::Status SetTenant(const std::function<void(admin::v1::SetTenantRequest&)>& fill) {
-    admin::v1::SetTenantRequest request;
-    fill(request);
-    grpc::ClientContext context;
-    admin::v1::SetTenantResponse response;
-    return broker_->Admin()->SetTenant(&context, request, &response);
-  }
   admin::v1::Tenant TenantRow(const std::string& name) {
     grpc::ClientContext context;
     admin::v1::ListTenantsResponse tenants;
@@ -96,10 +89,12 @@ TEST_F(SharingTest, TwoThatAreBusyEndWithEqualShares) {
 
 TEST_F(SharingTest, AGuaranteeComesBackWithinItsDeadline) {
   StartBroker({"--tenant", "gold=none", "--tenant", "other=none"});
-  ASSERT_TRUE(SetTenant([](auto& r) {
-                r.set_tenant("gold");
-                r.mutable_guarantee()->set_bytes(MiB(50).in_bytes());
-              }).ok());
+  ASSERT_TRUE(broker_
+                  ->SetTenant([](auto& r) {
+                    r.set_tenant("gold");
+                    r.mutable_guarantee()->set_bytes(MiB(50).in_bytes());
+                  })
+                  .ok());
   const auto other = Start({.tenant = "other", .slots = 40});
   ASSERT_TRUE(Eventually(kSoon, [&] { return other->held() >= 15; })) << "at least what nobody is guaranteed";
 
@@ -111,10 +106,12 @@ TEST_F(SharingTest, AGuaranteeComesBackWithinItsDeadline) {
 
 TEST_F(SharingTest, AReserveIsNeverLent) {
   StartBroker({"--tenant", "gold=none", "--tenant", "other=none"});
-  ASSERT_TRUE(SetTenant([](auto& r) {
-                r.set_tenant("gold");
-                r.mutable_reserved()->set_bytes(MiB(20).in_bytes());
-              }).ok());
+  ASSERT_TRUE(broker_
+                  ->SetTenant([](auto& r) {
+                    r.set_tenant("gold");
+                    r.mutable_reserved()->set_bytes(MiB(20).in_bytes());
+                  })
+                  .ok());
   const auto other = Start({.tenant = "other", .slots = 40});
   ASSERT_TRUE(Holds(*other, 30));
   EXPECT_EQ(Why(other->session_id()).rule(), "reserved");
@@ -141,7 +138,7 @@ TEST_F(SharingTest, ALimitActsOnAnIdleTenantAtOnceAndCanBeTakenBack) {
   const auto idle = Start({.tenant = "a", .slots = 40});
   ASSERT_TRUE(Holds(*idle, 30));
   const auto limit = [&](const std::function<void(admin::v1::Amount&)>& amount) {
-    return SetTenant([&](auto& r) {
+    return broker_->SetTenant([&](auto& r) {
       r.set_tenant("a");
       amount(*r.mutable_limit());
     });
@@ -156,11 +153,13 @@ TEST_F(SharingTest, ALimitActsOnAnIdleTenantAtOnceAndCanBeTakenBack) {
 
 TEST_F(SharingTest, WhatOperatorsSetIsKeptOverARestart) {
   StartBroker({"--tenant", "a=60MiB"});
-  ASSERT_TRUE(SetTenant([](auto& r) {
-                r.set_tenant("a");
-                r.mutable_limit()->set_bytes(MiB(10).in_bytes());
-                r.set_weight(300);
-              }).ok());
+  ASSERT_TRUE(broker_
+                  ->SetTenant([](auto& r) {
+                    r.set_tenant("a");
+                    r.mutable_limit()->set_bytes(MiB(10).in_bytes());
+                    r.set_weight(300);
+                  })
+                  .ok());
   broker_->Kill(SIGKILL);
   broker_->Wait();
   broker_->Restart();
@@ -187,7 +186,7 @@ TEST_F(SharingTest, ALimitBelowWhatALongestRequestNeedsIsRefusedUnlessForced) {
   const auto engine = Start({.tenant = "a", .slots = 1, .progress_floor = MiB(30)});
   ASSERT_TRUE(Holds(*engine, 1));
   const auto limit = [&](bool force) {
-    return SetTenant([&](auto& r) {
+    return broker_->SetTenant([&](auto& r) {
       r.set_tenant("a");
       r.mutable_limit()->set_bytes(MiB(20).in_bytes());
       r.set_force(force);

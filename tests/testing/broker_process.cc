@@ -112,6 +112,38 @@ absl::StatusOr<std::vector<admin::v1::Session>> BrokerProcess::Sessions() {
   return std::vector<admin::v1::Session>(response.sessions().begin(), response.sessions().end());
 }
 
+grpc::Status BrokerProcess::SetTenant(const std::function<void(admin::v1::SetTenantRequest&)>& fill) {
+  admin::v1::SetTenantRequest request;
+  fill(request);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  admin::v1::SetTenantResponse response;
+  return Admin()->SetTenant(&context, request, &response);
+}
+
+bool BrokerProcess::AccountsAreRight(size_t serving) {
+  const absl::StatusOr<admin::v1::Status> status = Status();
+  const absl::StatusOr<std::vector<admin::v1::Session>> sessions = Sessions();
+  if (!status.ok() || !sessions.ok()) return false;
+  uint64_t granted = 0;
+  for (const admin::v1::Session& session : *sessions) {
+    if (session.state() != "active") return false;
+    granted += session.granted();
+  }
+  const admin::v1::Memory& memory = status->memory();
+  return sessions->size() == serving && granted == memory.granted() &&
+         memory.total() - memory.driver_free() == memory.granted();
+}
+
+std::string BrokerProcess::Accounts() {
+  std::string text;
+  if (const auto status = Status(); status.ok()) text = status->memory().ShortDebugString();
+  if (const auto sessions = Sessions(); sessions.ok()) {
+    for (const admin::v1::Session& session : *sessions) text += "\n" + session.ShortDebugString();
+  }
+  return text + "\n" + log();
+}
+
 bool BrokerProcess::NothingIsOut() {
   const absl::StatusOr<admin::v1::Status> status = Status();
   return status.ok() && status->sessions() == 0 && status->memory().granted() == 0;

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,6 +54,12 @@ class BrokerProcess {
   // What the broker says of itself.
   absl::StatusOr<admin::v1::Status> Status();
   absl::StatusOr<std::vector<admin::v1::Session>> Sessions();
+  // Sets a tenant's policy, as `fill` says, within 5 s.
+  grpc::Status SetTenant(const std::function<void(admin::v1::SetTenantRequest&)>& fill);
+  // So many sessions serve, what is on their accounts is all that is granted, and that is what the device has in use.
+  bool AccountsAreRight(size_t serving);
+  // For a test that fails: the same in words, and the log.
+  std::string Accounts();
   // It has nothing out and no session.
   bool NothingIsOut();
   // Whether that is so within `timeout`, and all of the device is free.
