@@ -230,8 +230,6 @@ TEST_F(BadInputTest, GarbageOnTheAdminSocket) {
 }
 
 TEST_F(BadInputTest, AdminRequestsThatMakeNoSense) {
-  const auto admin = admin::v1::Admin::NewStub(
-      grpc::CreateChannel("unix:" + broker_->admin_socket(), grpc::InsecureChannelCredentials()));
   const auto set = [&](const std::function<void(admin::v1::SetTenantRequest&)>& fill) {
     return broker_->SetTenant([&](admin::v1::SetTenantRequest& request) {
       request.set_tenant("a");
