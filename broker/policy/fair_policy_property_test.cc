@@ -57,7 +57,7 @@ Bytes Immovable(const PolicySnapshot& snapshot, const Sums& sums, size_t i) {
   return MinusOrZero(snapshot.tenants[i].Held(), sums.held[i]);
 }
 
-// Capacity less room, what cannot be moved, and what is reserved or pinned and not wanted.
+// Capacity less room, what cannot be moved, what is reserved or pinned and not wanted, and what stays unlent.
 Bytes Distributable(const PolicySnapshot& snapshot, const Sums& sums, const PolicyPlan& plan) {
   Bytes rest = MinusOrZero(snapshot.capacity, snapshot.room_short);
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
@@ -70,7 +70,7 @@ Bytes Distributable(const PolicySnapshot& snapshot, const Sums& sums, const Poli
     }
     rest = MinusOrZero(rest, MinusOrZero(std::max(reserved, pinned), plan.shares[i].wanted));
   }
-  return rest;
+  return MinusOrZero(rest, StaysUnlent(snapshot));
 }
 
 // Each snapshot without trimmable bytes, and with some.

@@ -5,21 +5,9 @@
 #include "broker/policy/saturating.h"
 
 namespace kvbroker {
-namespace {
-
-absl::Duration ResponseOf(const PolicySnapshot::Session& session) {
-  const absl::Duration response = session.holding.response;
-  return response > absl::ZeroDuration() ? response : kUsualResponse;
-}
-
-bool Counts(const PolicySnapshot::Session& session, absl::Duration deadline) {
-  return session.reported && !session.missed_target && ResponseOf(session) <= deadline;
-}
-
-}  // namespace
 
 LendingBook::LendingBook(const Situation& situation, const std::vector<Bytes>& granted, Bytes available)
-    : unlent_(available), pledged_(granted.size()) {
+    : unlent_(available), pledged_(granted.size()), instant_(situation.instant) {
   Terms terms;
   for (size_t i = 0; i < situation.tenants.size(); ++i) {
     const TenantState& tenant = situation.tenants[i];
@@ -35,17 +23,14 @@ LendingBook::LendingBook(const Situation& situation, const std::vector<Bytes>& g
 }
 
 void LendingBook::CountRevocable(const Situation& situation, const std::vector<Bytes>& granted, const Terms& terms) {
-  absl::Duration slowest = absl::ZeroDuration();
   for (size_t s = 0; s < situation.sessions.size(); ++s) {
     const PolicySnapshot::Session& session = situation.snapshot.sessions[s];
     const TenantState& tenant = situation.tenants[session.tenant];
-    const bool borrows = std::max(tenant.held, tenant.demand) > tenant.assured;
-    if (!borrows || !Counts(session, terms.deadline)) continue;
+    if (!tenant.Borrows() || !CanBeLentAgainst(session, terms.deadline)) continue;
     const SessionState& state = situation.sessions[s];
     Bytes bytes = state.Revocable();
     if (tenant.tenant_class < terms.lowest_class) bytes += state.priced[kPreemptible] - state.unreported;
     pledged_[session.tenant] = Plus(pledged_[session.tenant], bytes);
-    slowest = std::max(slowest, ResponseOf(session));
   }
   revocable_ = situation.returned;
   for (size_t i = 0; i < pledged_.size(); ++i) {
@@ -54,8 +39,6 @@ void LendingBook::CountRevocable(const Situation& situation, const std::vector<B
     revocable_ = Plus(revocable_, borrowed);
     pledged_[i] -= borrowed;
   }
-  if (slowest == absl::ZeroDuration()) slowest = kUsualResponse;
-  instant_ = Scaled(kGrowthPerSecond, static_cast<uint64_t>(absl::ToInt64Microseconds(slowest)), 1'000'000);
 }
 
 Bytes LendingBook::Lendable(size_t tenant) const {

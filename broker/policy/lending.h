@@ -10,12 +10,6 @@
 
 namespace kvbroker {
 
-// How fast a tenant grows into its guarantee at the most, per second: so much for as long as borrowers take to answer
-// is kept unlent, since it will be wanted before anything can have come back.
-inline constexpr Bytes kGrowthPerSecond = Bytes(4'000'000'000);
-// For a borrower that has not been asked yet.
-inline constexpr absl::Duration kUsualResponse = absl::Milliseconds(50);
-
 // Lends guarantees while they are idle, as a bank lends deposits: against what can be had back in time. What is
 // reserved is not lent at all.
 //
@@ -54,7 +48,7 @@ class LendingBook {
   Bytes idle_;
   Bytes revocable_;
   std::vector<Bytes> pledged_;  // reported by each tenant, and not beyond what is assured to it yet
-  Bytes instant_;               // the most of it
+  Bytes instant_;               // of idle guarantees
 };
 
 }  // namespace kvbroker

@@ -103,13 +103,36 @@ void FinishTenant(const PolicySnapshot::Tenant& given, Bytes idle, Bytes useful,
   tenant.raised = RaisedFor(given, tenant);
 }
 
+absl::Duration ResponseOf(const PolicySnapshot::Session& session) {
+  const absl::Duration response = session.holding.response;
+  return response > absl::ZeroDuration() ? response : kUsualResponse;
+}
+
+// How much a tenant can want at once while the slowest of those who may lend its guarantee answers.
+Bytes Instant(const Situation& situation) {
+  absl::Duration deadline = absl::InfiniteDuration();
+  for (size_t i = 0; i < situation.tenants.size(); ++i) {
+    if (situation.tenants[i].IdleGuarantee(situation.tenants[i].held).IsZero()) continue;
+    deadline = std::min(deadline, situation.snapshot.tenants[i].policy.guarantee_deadline);
+  }
+  absl::Duration slowest = absl::ZeroDuration();
+  for (const PolicySnapshot::Session& session : situation.snapshot.sessions) {
+    const bool counts = situation.tenants[session.tenant].Borrows() && CanBeLentAgainst(session, deadline);
+    if (counts) slowest = std::max(slowest, ResponseOf(session));
+  }
+  if (slowest == absl::ZeroDuration()) slowest = kUsualResponse;
+  return Scaled(kGrowthPerSecond, static_cast<uint64_t>(absl::ToInt64Microseconds(slowest)), 1'000'000);
+}
+
 Bytes Distributable(const Situation& situation) {
+  Bytes idle;
   Bytes rest = MinusOrZero(situation.snapshot.capacity, situation.snapshot.room_short);
   for (const TenantState& tenant : situation.tenants) {
     rest = MinusOrZero(rest, tenant.immovable);
     rest = MinusOrZero(rest, MinusOrZero(std::max(tenant.reserved, tenant.pinned), tenant.demand));
+    idle = Plus(idle, tenant.IdleGuarantee(std::max(tenant.demand, tenant.pinned)));
   }
-  return rest;
+  return MinusOrZero(rest, std::min(idle, situation.instant));
 }
 
 }  // namespace
@@ -129,6 +152,10 @@ Bytes SessionState::Revocable() const {
 int TenantState::Rank() const {
   const int rank = static_cast<int>(tenant_class);
   return held < raised ? std::min(rank + 1, static_cast<int>(TenantClass::kInteractive)) : rank;
+}
+
+bool CanBeLentAgainst(const PolicySnapshot::Session& session, absl::Duration deadline) {
+  return session.reported && !session.missed_target && ResponseOf(session) <= deadline;
 }
 
 bool IsImpossible(const PolicySnapshot& snapshot, const PolicySnapshot::Lease& lease) {
@@ -175,6 +202,7 @@ Situation SumUp(const PolicySnapshot& snapshot) {
   std::iota(situation.by_id.begin(), situation.by_id.end(), size_t{0});
   std::sort(situation.by_id.begin(), situation.by_id.end(),
             [&](size_t a, size_t b) { return snapshot.sessions[a].id < snapshot.sessions[b].id; });
+  situation.instant = Instant(situation);
   situation.distributable = Distributable(situation);
   return situation;
 }

@@ -1,6 +1,7 @@
 #ifndef KVBROKER_BROKER_POLICY_SITUATION_H_
 #define KVBROKER_BROKER_POLICY_SITUATION_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -16,6 +17,12 @@ namespace kvbroker {
 // Who has waited so long is raised by one class with what it needs to make progress, and starves where that is not its
 // share either. It stays raised for kLongestTurn: as soon as it has what it needs it waits no more, and would lose it. As long as a deadline for a share may take twice: what is on its way should have come by then.
 inline constexpr absl::Duration kAgeingStep = absl::Seconds(2);
+
+// How fast a tenant grows into its guarantee at the most, per second: so much for as long as borrowers take to answer
+// is kept unlent, since it will be wanted before anything can have come back.
+inline constexpr Bytes kGrowthPerSecond = Bytes(4'000'000'000);
+// For a borrower that has not been asked yet.
+inline constexpr absl::Duration kUsualResponse = absl::Milliseconds(50);
 
 inline constexpr uint64_t kNotWaiting = std::numeric_limits<uint64_t>::max();
 
@@ -59,6 +66,7 @@ struct TenantState {
   uint64_t waiting_since = kNotWaiting;  // its oldest want's
   std::optional<size_t> long_request;    // the lease whose fewest useful slots are the need beyond what it holds
 
+  bool Borrows() const { return std::max(held, demand) > assured; }
   int Rank() const;  // its class, one higher while it is raised for more than it holds
   // Assured and not used, if it holds so much.
   Bytes IdleReserve(Bytes holds) const { return MinusOrZero(reserved, holds); }
@@ -77,11 +85,17 @@ struct Situation {
   std::vector<SessionState> sessions;  // as in the snapshot
   std::vector<size_t> by_id;           // sessions
   std::vector<size_t> waiting;         // leases that want more, the oldest first
-  Bytes distributable;  // capacity less room, what cannot be moved, and reserves and pins beyond their tenants' demands
-  Bytes returned;       // on its way back already, and to be counted on
+  // Capacity less room, what cannot be moved, reserves and pins beyond their tenants' demands, and what stays unlent of
+  // guarantees beyond them.
+  Bytes distributable;
+  Bytes returned;  // on its way back already, and to be counted on
+  Bytes instant;  // so much of idle guarantees, at the most, is wanted before anything that was lent can have come back
 };
 
 Situation SumUp(const PolicySnapshot& snapshot);
+
+// What a session has reported can be lent against: it did lately, missed no target, and answers within `deadline`.
+bool CanBeLentAgainst(const PolicySnapshot::Session& session, absl::Duration deadline);
 
 // Fewer new slots than are of use could be granted even if the tenant held nothing: against its limit or the device.
 bool IsImpossible(const PolicySnapshot& snapshot, const PolicySnapshot::Lease& lease);

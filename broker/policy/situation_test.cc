@@ -40,6 +40,28 @@ TEST(SituationTest, RoomAndUnusedReservesAreNotDistributed) {
   EXPECT_EQ(SumUp(snapshot).distributable, GiB(17));
 }
 
+TEST(SituationTest, WhatAnIdleGuaranteeMayWantAtOnceIsNotDistributed) {
+  const SessionSpec gold = {.tenant = "gold", .policy = {.guarantee = GiB(8)}, .held = GiB(1), .wanted = GiB(2)};
+  SessionSpec jobs = {.tenant = "jobs", .held = GiB(4), .wanted = GiB(24), .response = absl::Milliseconds(500)};
+  const auto distributable = [&] { return SumUp(SnapshotBuilder(GiB(24)).Add(gold).Add(jobs).Build()).distributable; };
+  EXPECT_EQ(distributable(), GiB(24) - Bytes(2'000'000'000)) << "4 GB/s while the borrower answers";
+  jobs.reported = false;
+  EXPECT_EQ(distributable(), GiB(24) - Bytes(200'000'000)) << "nobody answers: 50 ms";
+  jobs.reported = true;
+  jobs.response = absl::Seconds(1);
+  EXPECT_EQ(distributable(), GiB(24) - Bytes(4'000'000'000));
+  jobs.response = absl::Seconds(2);
+  EXPECT_EQ(distributable(), GiB(24) - Bytes(200'000'000)) << "too slow to be lent against";
+  const PolicySnapshot nobody_else = SnapshotBuilder(GiB(24)).Add(gold).Build();
+  EXPECT_EQ(SumUp(nobody_else).distributable, GiB(24) - Bytes(200'000'000));
+}
+
+TEST(SituationTest, AGuaranteeThatIsWantedIsDistributed) {
+  const PolicySnapshot snapshot =
+      SnapshotBuilder(GiB(24)).Add({.tenant = "gold", .policy = {.guarantee = GiB(8)}, .wanted = GiB(8)}).Build();
+  EXPECT_EQ(SumUp(snapshot).distributable, GiB(24));
+}
+
 TEST(SituationTest, OfAHoldingThatClaimsTooMuchTheDearestStand) {
   const PolicySnapshot snapshot =
       SnapshotBuilder(GiB(24))

@@ -72,6 +72,10 @@ TEST(SimulationRegressionTest, WhatIsGrantedAndNeverMadeIsNobodysWhenItsSessionE
 TEST(SimulationRegressionTest, WhatASettledRoomTookIsNotTheOthersGrowth) { ExpectHolds({.seed = 107}); }
 TEST(SimulationRegressionTest, StarvedSlotsAreNotMadeOfARoomThatIsReady) { ExpectHolds({.seed = 93}); }
 TEST(SimulationRegressionTest, ATurnIsNotTakenByTheTenantsOtherWants) { ExpectHolds({.seed = 412, .modest = false}); }
+TEST(SimulationRegressionTest, ATurnIsNotForWhatIsNotToBeLent) {
+  ExpectHolds({.seed = 5128105, .modest = false, .crashes = true});
+  ExpectHolds({.seed = 7215939, .modest = false, .crashes = true});
+}
 TEST(SimulationRegressionTest, ATurnIsNotLostByWantingWithinTheTarget) { ExpectHolds({.seed = 86}); }
 
 }  // namespace

@@ -135,6 +135,33 @@ class Dealer {
 
 }  // namespace
 
+Bytes StaysUnlent(const PolicySnapshot& snapshot) {
+  std::vector<Tenant> tenants;
+  for (size_t i = 0; i < snapshot.tenants.size(); ++i) tenants.push_back(Read(snapshot, i));
+  std::vector<int64_t> held(tenants.size());
+  for (const PolicySnapshot::Session& session : snapshot.sessions) held[session.tenant] += Count(session.Held());
+  int64_t idle = 0;
+  absl::Duration deadline = absl::InfiniteDuration();
+  for (size_t i = 0; i < tenants.size(); ++i) {
+    const int64_t guaranteed = std::max<int64_t>(0, tenants[i].assured - tenants[i].reserved);
+    const auto unused = [&](int64_t used) { return std::clamp<int64_t>(tenants[i].assured - used, 0, guaranteed); };
+    idle += unused(std::max(tenants[i].demand, tenants[i].pinned));
+    if (unused(held[i]) > 0) deadline = std::min(deadline, snapshot.tenants[i].policy.guarantee_deadline);
+  }
+  absl::Duration slowest = absl::ZeroDuration();
+  for (const PolicySnapshot::Session& session : snapshot.sessions) {
+    const Tenant& tenant = tenants[session.tenant];
+    if (!session.reported || session.missed_target || std::max(held[session.tenant], tenant.demand) <= tenant.assured) {
+      continue;
+    }
+    const absl::Duration given = session.holding.response;
+    const absl::Duration response = given <= absl::ZeroDuration() ? absl::Milliseconds(50) : given;
+    if (response <= deadline) slowest = std::max(slowest, response);
+  }
+  if (slowest == absl::ZeroDuration()) slowest = absl::Milliseconds(50);
+  return Bytes(static_cast<uint64_t>(std::min(idle, absl::ToInt64Microseconds(slowest) * 4'000)));
+}
+
 std::vector<Bytes> EntitledByQuanta(const PolicySnapshot& snapshot, std::optional<size_t> turn, Bytes quantum) {
   std::vector<Tenant> tenants;
   int64_t rest = Count(snapshot.capacity) - Count(snapshot.room_short);
@@ -145,6 +172,7 @@ std::vector<Bytes> EntitledByQuanta(const PolicySnapshot& snapshot, std::optiona
     rest -= std::max<int64_t>(0, Count(snapshot.tenants[i].Held()) - active);
     rest -= std::max<int64_t>(0, std::max(tenants[i].reserved, tenants[i].pinned) - tenants[i].demand);
   }
+  rest -= Count(StaysUnlent(snapshot));
   Dealer dealer(tenants, std::max<int64_t>(0, rest), Count(quantum));
   dealer.DealPromise([&](size_t i) { return std::min(tenants[i].reserved, tenants[i].demand); });
   dealer.DealPromise([&](size_t i) { return std::min(tenants[i].assured, tenants[i].demand); });

@@ -16,6 +16,10 @@ namespace kvbroker {
 // REQUIRES: sums that fit into 2^63; a quantum that is not zero.
 std::vector<Bytes> EntitledByQuanta(const PolicySnapshot& snapshot, std::optional<size_t> turn, Bytes quantum);
 
+// Found in the same way: what is not to be lent of guarantees beyond what their tenants want, 4 GB/s while the slowest of those
+// who may lend it answers; 50 ms where nobody does.
+Bytes StaysUnlent(const PolicySnapshot& snapshot);
+
 }  // namespace kvbroker
 
 #endif  // KVBROKER_BROKER_POLICY_TESTING_MAX_MIN_ORACLE_H_
