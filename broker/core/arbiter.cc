@@ -564,6 +564,7 @@ void Arbiter::CreditReturned() {
     }
     const Bytes credited = ledger_.CreditReturned(returned.Sum());
     const Bytes written_off = MinusOrZero(credited, returned.free);
+    device_.WroteOff(ledger_.Books());
     counters_.written_off += written_off;
     if (!written_off.IsZero()) {
       Warn(absl::StrCat("memory given back is still in use sessions=", absl::StrJoin(sessions, ","),

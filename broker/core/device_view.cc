@@ -25,14 +25,21 @@ void DeviceView::Sample(Bytes total, Bytes free, absl::Time now, const Books& bo
   // back.
   const Bytes used = MinusOrZero(total, free);
   others_now_ = MinusOrZero(used, books.present);
-  const auto note = [now](std::deque<Seen>& seen, Bytes bytes, absl::Duration window, auto outdoes) {
-    if (!seen.empty()) seen.back().until = now;
-    while (!seen.empty() && outdoes(bytes, seen.back().bytes)) seen.pop_back();
-    seen.push_back({.until = now, .bytes = bytes});
-    while (seen.front().until < now - window) seen.pop_front();
-  };
-  note(others_, others_now_, kOthersWindow, std::greater_equal<>());
-  note(unheld_, MinusOrZero(used, books.present - books.returned), kReturnTakesAtMost, std::less_equal<>());
+  Remember(others_, others_now_, kOthersWindow, std::greater_equal<>());
+  Remember(unheld_, MinusOrZero(used, books.present - books.returned), kReturnTakesAtMost, std::less_equal<>());
+}
+
+template <typename Outdoes>
+void DeviceView::Remember(std::deque<Seen>& seen, Bytes bytes, absl::Duration window, Outdoes outdoes) {
+  if (!seen.empty()) seen.back().until = last_look_;
+  while (!seen.empty() && outdoes(bytes, seen.back().bytes)) seen.pop_back();
+  seen.push_back({.until = last_look_, .bytes = bytes});
+  while (seen.front().until < last_look_ - window) seen.pop_front();
+}
+
+void DeviceView::WroteOff(const Books& books) {
+  others_now_ = MinusOrZero(MinusOrZero(total_, free_), books.present);
+  Remember(others_, others_now_, kOthersWindow, std::greater_equal<>());
 }
 
 void DeviceView::Adopted(Bytes bytes) {

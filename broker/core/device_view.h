@@ -60,6 +60,10 @@ class DeviceView {
   // many seem not to come back: after 5 s they are taken for what they are.
   Returned SeenReturned(const Books& books) const;
 
+  // What the newest sample showed as others' is in the books no more. Noted at once: the next look may come when more is on
+  // its way back, and tells less.
+  void WroteOff(const Books& books);
+
   // The device has been sampled at all: nothing is granted before.
   bool sampled() const { return sampled_; }
   Bytes total() const { return total_; }
@@ -75,6 +79,10 @@ class DeviceView {
     absl::Time until;
     Bytes bytes;
   };
+
+  // The first of `seen` is the one of the time `window` that `outdoes` all others.
+  template <typename Outdoes>
+  void Remember(std::deque<Seen>& seen, Bytes bytes, absl::Duration window, Outdoes outdoes);
 
   Options options_;
   bool sampled_ = false;

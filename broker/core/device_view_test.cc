@@ -142,6 +142,21 @@ TEST_F(DeviceViewTest, WhatOthersTookInThatMomentIsTheirsAfterFiveSeconds) {
   EXPECT_EQ(view_.SeenReturned(books_).of_others, MiB(6));
 }
 
+TEST_F(DeviceViewTest, WhatWasWrittenOffIsOthersAtTheNextReturnToo) {
+  Take(MiB(40));
+  Sample(MiB(60));
+  books_.returned = MiB(10);
+  Sample(MiB(64), absl::Seconds(1));
+  Sample(MiB(64), absl::Seconds(7));
+  ASSERT_EQ(view_.SeenReturned(books_).of_others, MiB(6));
+  books_ = {.charged = MiB(30), .present = MiB(30)};
+  view_.WroteOff(books_);
+  EXPECT_EQ(view_.used_by_others(), MiB(6));
+  books_.returned = MiB(8);
+  Sample(MiB(72), absl::Seconds(8));
+  EXPECT_EQ(view_.SeenReturned(books_).free, MiB(8)) << "not 2, with 6 to come";
+}
+
 TEST_F(DeviceViewTest, WhatIsReturnedLaterHasFiveSecondsOfItsOwn) {
   Take(MiB(40));
   Sample(MiB(60));
