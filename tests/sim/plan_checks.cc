@@ -183,7 +183,8 @@ std::optional<std::string> WhatIsUnfair(const PolicySnapshot& snapshot, const Po
 
 Bytes IdleReserves(const PolicySnapshot& snapshot) { return Outcome(snapshot, PolicyPlan()).IdleReserves(); }
 
-std::optional<std::string> WhoIsOwed(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+std::map<size_t, std::string> WhoIsOwed(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
+  std::map<size_t, std::string> owed;
   const Outcome outcome(snapshot, plan);
   std::map<LeaseId, uint64_t> granted;
   for (const PolicyPlan::Grant& grant : plan.grants) granted[grant.lease] = grant.slots;
@@ -210,11 +211,12 @@ std::optional<std::string> WhoIsOwed(const PolicySnapshot& snapshot, const Polic
     if (useful > outcome.assured[own] && !others_guarantees.IsZero()) continue;
     const Bytes free = MinusOrZero(snapshot.available - outcome.granted, others_reserves);
     if (free < least && to_be_had < least) continue;
-    return Wrong("tenant ", tenant.name, " waits with lease ", lease.id.value(), " for ", ToString(least), ", holds ",
-                 ToString(outcome.held[own]), " and is entitled to ", ToString(plan.shares[own].entitled), ": ",
-                 ToString(free), " are free, and ", ToString(to_be_had), " with others who are not entitled to it");
+    owed.emplace(own, absl::StrCat("tenant ", tenant.name, " waits with lease ", lease.id.value(), " for ",
+                                   ToString(least), ", holds ", ToString(outcome.held[own]), " and is entitled to ",
+                                   ToString(plan.shares[own].entitled), ": ", ToString(free), " are free, and ",
+                                   ToString(to_be_had), " with others who are not entitled to it"));
   }
-  return std::nullopt;
+  return owed;
 }
 
 std::string Describe(const PolicySnapshot& snapshot, const PolicyPlan& plan) {

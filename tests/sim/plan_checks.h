@@ -1,6 +1,8 @@
 #ifndef KVBROKER_TESTS_SIM_PLAN_CHECKS_H_
 #define KVBROKER_TESTS_SIM_PLAN_CHECKS_H_
 
+#include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -26,9 +28,9 @@ std::optional<std::string> WhatIsUnfair(const PolicySnapshot& snapshot, const Po
 // What all tenants together have reserved and do not hold, of sessions that are active.
 Bytes IdleReserves(const PolicySnapshot& snapshot);
 
-// The unmet want that should be met now, as a line for people: its tenant is entitled to it, its limit allows it, memory
-// for it is free or held by who is not entitled to it. None: there is none.
-std::optional<std::string> WhoIsOwed(const PolicySnapshot& snapshot, const PolicyPlan& plan);
+// The tenants with an unmet want that should be met now, and the first such want of each as a line for people: the tenant is
+// entitled to it, its limit allows it, memory for it is free or held by who is not entitled to it.
+std::map<size_t, std::string> WhoIsOwed(const PolicySnapshot& snapshot, const PolicyPlan& plan);
 
 // Lines for people.
 std::string Describe(const PolicySnapshot& snapshot, const PolicyPlan& plan);

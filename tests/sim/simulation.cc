@@ -354,6 +354,7 @@ void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
   // beyond the cap.
   Bytes charged;
   for (const PolicySnapshot::Tenant& tenant : after.tenants) charged += tenant.charged;
+  const Bytes let_go = MinusOrZero(std::exchange(charged_, charged), charged - granted);
   const Bytes beyond_cap = MinusOrZero(charged, scenario_.broker.arbiter.device.cap.value_or(charged));
   const Bytes needed = IdleReserves(after) + snapshot.room_short + beyond_cap;
   const Bytes before = std::exchange(deficit_, MinusOrZero(needed, there_is));
@@ -367,12 +368,13 @@ void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
   if (std::holds_alternative<event::DeviceSample>(event) && was_on_its_way) return;
   // What the new broker has not looked at is lacking.
   if (!std::exchange(looked_, looked_ || std::holds_alternative<event::DeviceSample>(event))) return;
-  // What cannot be made was not there, and its grant hid that.
+  // What cannot be made was not there, and its grant hid that; it is let go of where its session has ended.
   Bytes unmade;
   if (const auto* failed = std::get_if<event::MakeFailed>(&event)) {
     for (const PolicySnapshot::Lease& lease : snapshot.leases) {
       if (lease.id == failed->lease) unmade = lease.slot * failed->slots;
     }
+    unmade = std::max(unmade, let_go);
   }
   // Less than a granule is nobody's to have.
   if (deficit_ >= before + grown + unmade + scenario_.broker.arbiter.granularity) {
@@ -381,14 +383,14 @@ void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
 }
 
 void Simulation::CheckEverybodyIsServed() {
-  const std::optional<std::string> owed = WhoIsOwed(policy_.snapshot(), policy_.plan());
-  if (!owed.has_value()) {
-    owed_since_.reset();
-  } else if (!owed_since_.has_value()) {
-    owed_since_ = timeline_.now();
-  } else if (timeline_.now() - *owed_since_ > kPatience) {
-    broker_.Fail(*owed);
+  const std::map<size_t, std::string> owed = WhoIsOwed(policy_.snapshot(), policy_.plan());
+  std::map<size_t, absl::Time> since;
+  for (const auto& [tenant, what] : owed) {
+    const auto before = owed_since_.find(tenant);
+    since[tenant] = before == owed_since_.end() ? timeline_.now() : before->second;
+    if (timeline_.now() - since[tenant] > kPatience) broker_.Fail(what);
   }
+  owed_since_ = std::move(since);
 }
 
 void Simulation::CheckCalm() {

@@ -91,12 +91,13 @@ class Simulation {
   Bytes deficit_;      // of the reserves, after the newest plan
   Bytes others_grew_;  // at the look before
   bool looked_ = true;
+  Bytes charged_;   // after the newest plan
   Bytes returned_;  // after the step before
   absl::Time last_change_;
   uint64_t moved_slots_ = 0;
-  std::optional<absl::Time> owed_since_;
-  std::set<SessionId> ready_rooms_;        // after the step before
-  std::map<int64_t, Bytes> outside_seen_;  // of each process
+  std::map<size_t, absl::Time> owed_since_;  // by tenant
+  std::set<SessionId> ready_rooms_;          // after the step before
+  std::map<int64_t, Bytes> outside_seen_;    // of each process
   bool strays_ = false;
   uint64_t rooms_at_once_ = 0;
 };
