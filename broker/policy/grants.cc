@@ -44,7 +44,9 @@ class Planner {
       InOrder([&](size_t l) {
         if (first != l) Serve(l, Entitled(l));
       });
-      if (!is_short && kept_sum_.IsZero()) InOrder([this](size_t l) { CrossEntitlement(l); });
+      if (!is_short && kept_sum_.IsZero() && !Lacks(Obstacle::kLending)) {
+        InOrder([this](size_t l) { CrossEntitlement(l); });
+      }
     } else {
       WaitForRoom();
     }
@@ -148,6 +150,12 @@ class Planner {
     grants_.slots[l] += slots;
     grants_.granted += bytes;
     if (Missing(l) == 0) grants_.obstacles[l] = Obstacle::kNone;
+  }
+
+  // Whether this keeps somebody from what it is entitled to.
+  bool Lacks(Obstacle obstacle) const {
+    return std::any_of(situation_.waiting.begin(), situation_.waiting.end(),
+                       [&](size_t l) { return grants_.obstacles[l] == obstacle; });
   }
 
   void CrossEntitlement(size_t l) {

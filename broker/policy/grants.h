@@ -41,8 +41,8 @@ struct Grants {
 // entitlement; by rank, then the oldest want. A want that has to wait for memory that is on its way keeps what there is
 // from those behind it, if both together will do for it; other obstacles keep nothing from anybody.
 //
-// Entitlements are in bytes: last, where nothing is short, a tenant gets the slot that crosses its entitlement. It is
-// less than a slot above it then, which nobody reclaims.
+// Entitlements are in bytes: last, where nothing is short and nobody is kept from its own, a tenant gets the slot that crosses
+// its entitlement. It is less than a slot above it then, which nobody reclaims.
 Grants PlanGrants(const Situation& situation, const std::vector<Bytes>& entitled, std::optional<size_t> turn,
                   const Reclaim& reclaim, bool is_short);
 

@@ -129,5 +129,18 @@ TEST(GrantsTest, ASlotAcrossTheEntitlementIsGrantedWhereNothingIsShort) {
   EXPECT_THAT(Plan(builder, {third, third, third}, {.coming = GiB(1)}).slots, ElementsAre(2, 2, 2));
 }
 
+TEST(GrantsTest, NobodyCrossesItsEntitlementWhileLendingKeepsSomebodyFromItsOwn) {
+  SessionSpec guaranteed = Want("c", 0, 0);
+  guaranteed.policy.guarantee = GiB(3);
+  SessionSpec shows = Want("b", 1, 9);  // may be lent more: what it has can be had back
+  shows.holding.spare = GiB(1);
+  SnapshotBuilder builder(GiB(4));
+  builder.Add(Want("a", 0, 9, 2)).Add(shows).Add(guaranteed);
+  const Bytes half = Bytes(GiB(3).in_bytes() / 2);
+  const Grants grants = Plan(builder, {GiB(3), half, GiB(0)});
+  EXPECT_THAT(grants.slots, ElementsAre(0, 0, 0));
+  EXPECT_THAT(grants.obstacles, ElementsAre(Obstacle::kLending, Obstacle::kEntitlement, Obstacle::kNone));
+}
+
 }  // namespace
 }  // namespace kvbroker
