@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "client/arena/fork_guard.h"
 #include "common/base/log.h"
@@ -153,27 +152,28 @@ Arena::Stats Arena::stats() const {
 // ---------------------------------------------------------------- the background thread's
 
 absl::Status Arena::MapSlot(uint64_t slot, absl::Span<const Extent> extents) {
-  size_t mapped = 0;
-  auto undo = absl::MakeCleanup([&] {
-    for (size_t plane = 0; plane < mapped; ++plane) UnmapPlane(slot, plane).IgnoreError();
-  });
-  for (; mapped < extents.size(); ++mapped) {
-    const Bytes bytes = extent_bytes(mapped);
-    KVB_RETURN_IF_ERROR(device_.Map(base(mapped) + slot * bytes.in_bytes(), bytes, extents[mapped].raw()));
-    map_calls_.fetch_add(1, std::memory_order_relaxed);
+  for (size_t plane = 0; plane < extents.size(); ++plane) {
+    const Bytes bytes = extent_bytes(plane);
+    absl::Status mapped = device_.Map(base(plane) + slot * bytes.in_bytes(), bytes, extents[plane].raw());
+    if (mapped.ok()) {
+      map_calls_.fetch_add(1, std::memory_order_relaxed);
+      continue;
+    }
+    const absl::Status undone = UnmapPlanes(slot, plane);
+    return undone.ok() ? mapped : absl::DataLossError(absl::StrCat(mapped.message(), "; ", undone.message()));
   }
-  std::move(undo).Cancel();
   return absl::OkStatus();
 }
 
-absl::Status Arena::UnmapPlane(uint64_t slot, size_t plane) {
-  unmap_calls_.fetch_add(1, std::memory_order_relaxed);
-  return device_.Unmap(base(plane) + slot * extent_bytes(plane).in_bytes(), extent_bytes(plane));
-}
+absl::Status Arena::UnmapSlot(uint64_t slot) { return UnmapPlanes(slot, planes()); }
 
-absl::Status Arena::UnmapSlot(uint64_t slot) {
+absl::Status Arena::UnmapPlanes(uint64_t slot, size_t planes) {
   absl::Status first;
-  for (size_t plane = 0; plane < planes(); ++plane) first.Update(UnmapPlane(slot, plane));
+  for (size_t plane = 0; plane < planes; ++plane) {
+    unmap_calls_.fetch_add(1, std::memory_order_relaxed);
+    const Bytes bytes = extent_bytes(plane);
+    first.Update(device_.Unmap(base(plane) + slot * bytes.in_bytes(), bytes));
+  }
   return first;
 }
 
@@ -187,13 +187,15 @@ bool Arena::RefuseWant(uint64_t revision, const std::string& why) {
 uint64_t Arena::WantedSlots() {
   if (closing_) return 0;
   const uint64_t wanted = explicit_want_.load(std::memory_order_relaxed);
-  if (options_.low == 0 && wanted > 0) return wanted;
+  // What is of no use to anybody is held beside what is wanted.
+  const auto with_stuck = [this](uint64_t slots) { return std::min(slots + table_.stuck(), options_.slots); };
+  if (options_.low == 0 && wanted > 0) return with_stuck(wanted);
   const uint64_t ready = table_.ready();
   const uint64_t taken = table_.taken();
   if (options_.low > 0 && ready < options_.low) growing_ = true;
   if (ready >= options_.high) growing_ = false;
   const uint64_t desired = growing_ ? taken + options_.high : taken + std::min(ready, options_.high);
-  return std::min(std::max(desired, wanted), options_.slots);
+  return with_stuck(std::max(desired, wanted));
 }
 
 uint64_t Arena::DesiredSlots() { return std::min(WantedSlots(), target_slots_.load(std::memory_order_relaxed)); }

@@ -135,10 +135,11 @@ class Arena {
 
   // --- The background thread's part (session_worker.h).
 
-  // Maps one whole slot, or nothing of it.
+  // Maps one whole slot, or nothing of it. DATA_LOSS: what was mapped of it could not be unmapped, and it is of no use any
+  // more.
   absl::Status MapSlot(uint64_t slot, absl::Span<const Extent> extents);
   absl::Status UnmapSlot(uint64_t slot);
-  absl::Status UnmapPlane(uint64_t slot, size_t plane);
+  absl::Status UnmapPlanes(uint64_t slot, size_t planes);  // its first ones
   // Slots the arena should hold in all now.
   uint64_t DesiredSlots();
   // The same were there no target: what the broker is told, whatever it allows now.

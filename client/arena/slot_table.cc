@@ -118,6 +118,11 @@ void SlotTable::NoteUnmapped(uint64_t slot) {
   unmapped_.Add(slot);
 }
 
+void SlotTable::NoteStuckInPart() {
+  mapped_.fetch_add(1, std::memory_order_relaxed);
+  NoteStuck();
+}
+
 std::optional<uint64_t> SlotTable::WithdrawHighest() {
   const std::optional<uint64_t> slot = ready_.TakeHighest();
   if (slot.has_value()) ready_count_.fetch_sub(1, std::memory_order_relaxed);

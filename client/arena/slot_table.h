@@ -39,7 +39,7 @@ class AtomicSet {
 // Which slots of an arena are in which state. Take() and Return() are lock-free; everything else is the background
 // thread's, which alone maps and unmaps.
 //
-// Invariants: a mapped slot is ready, taken or on its way between two states by the one thread that moves it; no
+// Invariants: a mapped slot is ready, taken, stuck or on its way between two states by the one thread that moves it; no
 // unmapped slot is ready or taken.
 class SlotTable {
  public:
@@ -66,12 +66,17 @@ class SlotTable {
   void SetUnmapped(uint64_t slot);
   // A slot that was retired or withdrawn is unmapped now.
   void NoteUnmapped(uint64_t slot);
+  // It could not be unmapped: it counts as mapped for good, and is nobody's.
+  void NoteStuck() { stuck_.fetch_add(1, std::memory_order_relaxed); }
+  // The same of a slot from LowestUnmapped that was mapped in part.
+  void NoteStuckInPart();
   // The highest ready slot, for unmapping; nobody can take it any more.
   std::optional<uint64_t> WithdrawHighest();
   // Undoes WithdrawHighest.
   void Unwithdraw(uint64_t slot);
 
   // Each exact for the thread that changes it, a moment old for others.
+  uint64_t stuck() const { return stuck_.load(std::memory_order_relaxed); }
   uint64_t mapped() const { return mapped_.load(std::memory_order_relaxed); }
   uint64_t ready() const { return ready_count_.load(std::memory_order_relaxed); }
   uint64_t taken() const { return taken_count_.load(std::memory_order_relaxed); }
@@ -82,6 +87,7 @@ class SlotTable {
   AtomicSet ready_;
   AtomicSet taken_;
   std::atomic<uint64_t> mapped_{0};
+  std::atomic<uint64_t> stuck_{0};
   std::atomic<uint64_t> ready_count_{0};
   std::atomic<uint64_t> taken_count_{0};
 };

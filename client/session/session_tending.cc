@@ -114,6 +114,10 @@ void SessionWorker::MapBatch(Arena& arena, std::vector<std::vector<Extent>> slot
         slot.has_value() ? arena.MapSlot(*slot, extents) : absl::InternalError("more slots came than the arena has");
     if (mapped.ok()) {
       arena.table_.Publish(*slot);
+    } else if (absl::IsDataLoss(mapped)) {
+      // A part of it is there: it stays charged until the process ends, and is used for nothing.
+      LogError("kvbroker: slot ", *slot, " could not be mapped as a whole: ", mapped.message());
+      arena.table_.NoteStuckInPart();
     } else {
       LogWarning("kvbroker: a slot could not be mapped: ", mapped.message());
       if (slot.has_value()) arena.table_.SetUnmapped(*slot);
@@ -158,23 +162,17 @@ void SessionWorker::UnmapRetired(Arena& arena) {
 }
 
 void SessionWorker::GiveBackSurplus(Arena& arena) {
+  const bool asked = GiveBackAsked(arena);
   const uint64_t mapped = arena.table_.mapped();
-  const uint64_t target = arena.target_slots_.load();
   std::vector<uint64_t> slots;
-  // The broker asks: at once.
-  while (slots.size() + target < mapped) {
-    const std::optional<uint64_t> slot = arena.table_.WithdrawHighest();
-    if (!slot.has_value()) break;
-    slots.push_back(*slot);
-  }
   // More are ready than anybody needs: a few at a time.
   const absl::Time now = MonotonicNow();
   const auto surplus = [&] {
-    const uint64_t keep = arena.explicit_want_.load();
+    const uint64_t keep = arena.explicit_want_.load() + arena.table_.stuck();
     const uint64_t left = mapped - slots.size();
     return left > keep && arena.table_.ready() > arena.options_.high;
   };
-  if (slots.empty() && surplus() && now >= arena.next_give_back_) {
+  if (!asked && surplus() && now >= arena.next_give_back_) {
     const uint64_t batch = std::max<uint64_t>(1, kGiveBackExtents / arena.planes());
     while (slots.size() < batch && surplus()) {
       const std::optional<uint64_t> slot = arena.table_.WithdrawHighest();
@@ -189,6 +187,24 @@ void SessionWorker::GiveBackSurplus(Arena& arena) {
     WakeAt(std::max(arena.next_give_back_, now));  // it stays awake for this: Return need not wake it
   } else {
     arena.awake_for_high_ = false;
+  }
+}
+
+// The broker asks: at once. What cannot be unmapped counts as held, so another slot goes in its place.
+bool SessionWorker::GiveBackAsked(Arena& arena) {
+  const uint64_t target = arena.target_slots_.load();
+  bool any = false;
+  for (;;) {
+    const uint64_t mapped = arena.table_.mapped();
+    std::vector<uint64_t> slots;
+    while (slots.size() + target < mapped) {
+      const std::optional<uint64_t> slot = arena.table_.WithdrawHighest();
+      if (!slot.has_value()) break;
+      slots.push_back(*slot);
+    }
+    if (slots.empty()) return any;
+    UnmapAndRelease(arena, slots);
+    any = true;
   }
 }
 
@@ -207,6 +223,7 @@ uint64_t SessionWorker::Unmap(Arena& arena, absl::Span<const uint64_t> slots) {
     if (!done.ok()) {
       // Its memory cannot be given back: it stays charged until the process ends, and is used for nothing.
       LogError("kvbroker: slot ", slot, " could not be unmapped: ", done.message());
+      arena.table_.NoteStuck();
       continue;
     }
     arena.table_.NoteUnmapped(slot);

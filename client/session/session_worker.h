@@ -106,6 +106,8 @@ class SessionWorker {
   // Does what the arena needs now.
   void Tend(Arena& arena);
   void UnmapRetired(Arena& arena);
+  // Whether there was anything to give back.
+  bool GiveBackAsked(Arena& arena);
   void GiveBackSurplus(Arena& arena);
   // Unmaps batch by batch and says so after each: the broker hands on while the rest is unmapped.
   void UnmapAndRelease(Arena& arena, absl::Span<const uint64_t> slots);

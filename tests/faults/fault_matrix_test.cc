@@ -53,7 +53,18 @@ class Player {
 
   // All of this device's calls are made through it from now on.
   void Use(Device* device) { device_ = device; }
-  void Want(uint64_t slots) { wanted_ = slots; }
+  // Of which a slot is made.
+  void SetPlanes(size_t planes) { planes_ = planes; }
+  void Want(uint64_t slots) {
+    wanted_ = slots;
+    most_ = std::max(most_, slots);
+  }
+  // Takes no more than these until it wants more; the others stay mapped.
+  void LetGo(uint64_t but) {
+    for (most_ = but; taken_.size() > most_; taken_.erase(std::prev(taken_.end()))) {
+      EXPECT_TRUE(arena_->Return(*std::prev(taken_.end())).ok());
+    }
+  }
   void Leave() {
     taken_.clear();
     arena_.reset();
@@ -74,7 +85,7 @@ class Player {
       told_ = wanted_;
       EXPECT_TRUE(arena_->SetWant(wanted_).ok());
     }
-    while (taken_.size() < most) {
+    while (taken_.size() < std::min(most, most_)) {
       const std::optional<uint64_t> slot = arena_->Take();
       if (!slot.has_value()) break;
       std::memset(At(*slot), Mark(*slot), kSlot.in_bytes());
@@ -107,7 +118,8 @@ class Player {
       told_ = 0;
     }
     if (arena_ == nullptr) {
-      auto arena = session_->CreateArena({.planes = {kSlot}, .slots = kSlots, .low = 0});
+      auto arena =
+          session_->CreateArena({.planes = std::vector<Bytes>(planes_, kSlot), .slots = kSlots, .low = 0, .high = 0});
       if (!arena.ok()) return false;  // its device could not
       arena_ = *std::move(arena);
     }
@@ -118,10 +130,11 @@ class Player {
 
   const std::string tenant_, socket_;
   Device* device_ = nullptr;
+  size_t planes_ = 1;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Arena> arena_;
   std::set<uint64_t> taken_;
-  uint64_t wanted_ = 0, told_ = 0;
+  uint64_t wanted_ = 0, told_ = 0, most_ = 0;
 };
 
 class FaultMatrixTest : public ::testing::Test {
@@ -213,9 +226,9 @@ class FaultMatrixTest : public ::testing::Test {
     a_->Check();
     b_->Check();
     ASSERT_TRUE(LimitTenant("a", MiB(64)));
-    a_->Want(14);
-    b_->Want(14);
-    EXPECT_TRUE(Until([&] { return a_->taken() == 14 && b_->taken() == 14; })) << Accounts();
+    a_->Want(in_the_end_);
+    b_->Want(in_the_end_);
+    EXPECT_TRUE(Until([&] { return a_->taken() == in_the_end_ && b_->taken() == in_the_end_; })) << Accounts();
     a_->Check();
     b_->Check();
     a_->Leave();
@@ -231,6 +244,7 @@ class FaultMatrixTest : public ::testing::Test {
   std::future<void> leaving_;
   bool victim_may_die_ = false;
   Bytes lost_;  // of the device
+  uint64_t in_the_end_ = 14;
 };
 
 TEST_F(FaultMatrixTest, TheBrokerDiesBetweenAnyTwoEffects) {
@@ -342,6 +356,60 @@ TEST_F(FaultMatrixTest, ACallOfAClientsDeviceFails) {
       EndWell();
       a_.reset();
     }
+  }
+}
+
+// A slot that cannot be unmapped stays on its engine's account, and is used for nothing: everything else goes on, and the
+// memory is back when the process ends.
+TEST_F(FaultMatrixTest, WhatCannotBeUnmappedStaysCharged) {
+  enum class Place { kRetired, kSurplus, kAsked, kHalfMapped, kLeaving };
+  for (const Place place : {Place::kRetired, Place::kSurplus, Place::kAsked, Place::kHalfMapped, Place::kLeaving}) {
+    SCOPED_TRACE(absl::StrCat("place ", static_cast<int>(place)));
+    Begin();
+    const auto device = OpenDeviceByUuid(broker_->Status()->device_uuid(), "host");
+    ASSERT_TRUE(device.ok()) << device.status();
+    FaultDevice faulty(**device);
+    const auto fail = [&](DeviceCall call, int after) {
+      faulty.FailNext(call, absl::UnavailableError("planted"), after);
+    };
+    a_->Use(&faulty);
+    const uint64_t planes = place == Place::kHalfMapped ? 2 : 1;
+    a_->SetPlanes(planes);
+    in_the_end_ = 14 / planes;
+    const auto granted = [&](uint64_t slots) { return Granted() == planes * slots * kSlot.in_bytes(); };
+    if (place == Place::kHalfMapped) {
+      fail(DeviceCall::kMap, 5);  // the third slot's second plane, and its first one stays
+      fail(DeviceCall::kUnmap, 0);
+      a_->Want(8);
+      EXPECT_TRUE(Until([&] { return a_->taken() == 8 && granted(9); })) << Accounts();
+    } else {
+      a_->Want(8);
+      EXPECT_TRUE(Until([&] { return a_->taken() == 8; }));
+    }
+    if (place == Place::kRetired) {
+      fail(DeviceCall::kUnmap, 1);
+      a_->Want(4);
+      EXPECT_TRUE(Until([&] { return a_->mapped() == 5 && granted(5); })) << Accounts();
+    }
+    if (place == Place::kSurplus) {
+      fail(DeviceCall::kUnmap, 1);
+      a_->LetGo(4);
+      a_->Want(4);
+      EXPECT_TRUE(Until([&] { return a_->mapped() == 5 && granted(5); })) << Accounts();
+    }
+    if (place == Place::kAsked) {
+      fail(DeviceCall::kUnmap, 1);
+      a_->LetGo(2);
+      ASSERT_TRUE(LimitTenant("a", kSlot * 4));
+      EXPECT_TRUE(Until([&] { return a_->mapped() == 4 && granted(4); })) << "another in its place; " << Accounts();
+    }
+    a_->Check();
+    if (place == Place::kLeaving) fail(DeviceCall::kUnmap, 3);
+    lost_ = kSlot * planes;
+    EndWell();
+    EXPECT_THAT(broker_->log(), Not(HasSubstr("target missed")));
+    a_.reset();
+    if (HasFailure()) break;
   }
 }
 
