@@ -2,6 +2,7 @@
 // else notices, and the broker does not grow.
 //
 //   $ bazel run -c opt //tests/faults:storm -- --client-kills 1000 --broker-kills 50
+//   $ storm --memory 2GiB --beside 'replay --broker-restarts --tenants chat,jobs --pattern poisson ...'
 //   $ ./storm --device cuda:0 --kvbrokerd ./kvbrokerd --client-kills 50 --broker-kills 10 --slots 10000 --pause-ms 2000
 //
 // Exit codes: 0 all holds, 1 something does not (it says what), 2 usage.
@@ -41,6 +42,7 @@ namespace {
 constexpr absl::Duration kSoon = absl::Seconds(10);
 constexpr absl::Duration kLong = absl::Minutes(10);
 constexpr absl::Duration kGrantsAgainWithin = absl::Seconds(2);
+constexpr absl::Duration kToBegin = absl::Seconds(3);
 constexpr size_t kClients = 4;
 // What it asks the broker at the end takes some of both, and a process that has worked is larger than one that has not.
 constexpr size_t kOwnConnections = 4;
@@ -56,6 +58,7 @@ struct Flags {
   std::string device = "host";
   std::string kvbrokerd;
   std::string memory = "256MiB";
+  std::string beside;
 };
 
 // What a process has open, and what of it is in memory.
@@ -97,6 +100,7 @@ class Storm {
   bool Run() {
     fresh_ = SizeOf(broker_->pid());
     const Bytes free_before = Free();
+    const pid_t beside = flags_.beside.empty() ? 0 : Begin(flags_.beside);
     for (size_t i = 0; i < kClients; ++i) clients_.push_back(Spawn(i));
     const uint64_t kills = flags_.client_kills + flags_.broker_kills;
     uint64_t brokers = 0;
@@ -115,6 +119,7 @@ class Storm {
       }
     }
     std::fprintf(stderr, "\n");
+    if (beside != 0) Expect(EndsWell(beside), absl::StrCat("what ran beside failed: ", flags_.beside));
     Expect(Eventually(kLong, [&] { return Slots() >= flags_.slots; }), "so many slots were not handed over");
     for (const pid_t client : clients_) End(client);
     clients_.clear();
@@ -134,6 +139,23 @@ class Storm {
     if (pid != 0) return pid;
     // No thread of the parent's but this one has locks: gRPC's channel is closed, and none of its calls is out.
     RunStormClient(broker_->engine_socket(), tenant, seed, tallies_[index]);
+  }
+
+  pid_t Begin(const std::string& command) const {
+    setenv("KVBROKER_RUNTIME_DIR", broker_->runtime_dir().c_str(), 1);
+    const pid_t pid = fork();
+    if (pid == 0) {
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(127);
+    }
+    absl::SleepFor(kToBegin);
+    return pid;
+  }
+
+  static bool EndsWell(pid_t pid) {
+    int status = 1;
+    waitpid(pid, &status, 0);
+    return status == 0;
   }
 
   static void End(pid_t client) {
@@ -234,6 +256,10 @@ int Main(int argc, char** argv) {
   app.add_option("--seed", flags.seed, "Default 1");
   app.add_option("--device", flags.device, "As of kvbrokerd; default host");
   app.add_option("--kvbrokerd", flags.kvbrokerd, "The broker's program; default the one that was built with this");
+  app.add_option(
+      "--beside", flags.beside,
+      "A shell's command that has to end well though all of this goes on: other clients of the same broker, which "
+      "KVBROKER_RUNTIME_DIR names. It has 3 s to begin in");
   app.add_option("--memory", flags.memory, "That the broker lends; default 256MiB");
   CLI11_PARSE(app, argc, argv);
   return Storm(flags).Run() ? 0 : 1;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/status.h"
 
 namespace kvbroker::replay {
 namespace {
@@ -16,54 +17,76 @@ absl::Status FromGrpc(const grpc::Status& status, absl::string_view what) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<BrokerWatch>> BrokerWatch::Start(const std::string& admin_socket,
-                                                                std::vector<std::string> tenants,
-                                                                absl::Duration interval, MonotonicTime zero) {
-  std::unique_ptr<BrokerWatch> watch(new BrokerWatch(std::move(tenants), zero));
+absl::StatusOr<std::unique_ptr<BrokerWatch>> BrokerWatch::Start(Options options) {
+  std::unique_ptr<BrokerWatch> watch(new BrokerWatch(std::move(options)));
   watch->stub_ = admin::v1::Admin::NewStub(
-      grpc::CreateChannel(absl::StrCat("unix:", admin_socket), grpc::InsecureChannelCredentials()));
-  admin::v1::WatchRequest request;
-  request.set_interval_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(interval)));
-  watch->reader_ = watch->stub_->Watch(&watch->context_, request);
-  admin::v1::Snapshot first;
-  if (!watch->reader_->Read(&first)) {
-    absl::Status status = FromGrpc(watch->reader_->Finish(), absl::StrCat("watching the broker at ", admin_socket));
-    if (!status.ok()) return status;
-    return absl::UnavailableError(absl::StrCat("the broker at ", admin_socket, " shows nothing"));
-  }
+      grpc::CreateChannel(absl::StrCat("unix:", watch->options_.admin_socket), grpc::InsecureChannelCredentials()));
+  KVB_ASSIGN_OR_RETURN(const admin::v1::Snapshot first, watch->Open());
   watch->device_name_ = first.status().device_name();
-  {
-    absl::MutexLock lock(&watch->mu_);
-    watch->samples_.push_back(watch->Convert(first));
-  }
+  watch->Add(first);
   watch->thread_ = std::thread(&BrokerWatch::Read, watch.get());
   return watch;
 }
 
-void BrokerWatch::Read() {
-  admin::v1::Snapshot snapshot;
-  while (reader_->Read(&snapshot)) {
-    BrokerSample sample = Convert(snapshot);
+absl::StatusOr<admin::v1::Snapshot> BrokerWatch::Open() {
+  admin::v1::WatchRequest request;
+  request.set_interval_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.interval)));
+  {
     absl::MutexLock lock(&mu_);
-    samples_.push_back(std::move(sample));
+    reader_.reset();
+    context_ = std::make_unique<grpc::ClientContext>();
+    reader_ = stub_->Watch(context_.get(), request);
   }
+  admin::v1::Snapshot first;
+  if (reader_->Read(&first)) return first;
+  const absl::Status status =
+      FromGrpc(reader_->Finish(), absl::StrCat("watching the broker at ", options_.admin_socket));
+  if (!status.ok()) return status;
+  return absl::UnavailableError(absl::StrCat("the broker at ", options_.admin_socket, " shows nothing"));
+}
+
+void BrokerWatch::Read() {
+  for (;;) {
+    const absl::Status ended = ReadToTheEnd();
+    {
+      absl::MutexLock lock(&mu_);
+      if (stopping_) return;
+      if (!options_.restarts) {
+        status_ = ended;
+        return;
+      }
+      mu_.AwaitWithTimeout(absl::Condition(&stopping_), options_.interval);
+      if (stopping_) return;
+    }
+    if (const absl::StatusOr<admin::v1::Snapshot> first = Open(); first.ok()) Add(*first);
+  }
+}
+
+absl::Status BrokerWatch::ReadToTheEnd() {
+  admin::v1::Snapshot snapshot;
+  while (reader_->Read(&snapshot)) Add(snapshot);
   const absl::Status status = FromGrpc(reader_->Finish(), "watching the broker");
+  return status.ok() ? absl::UnavailableError("the broker ended the watch") : status;
+}
+
+void BrokerWatch::Add(const admin::v1::Snapshot& snapshot) {
+  BrokerSample sample = Convert(snapshot);
   absl::MutexLock lock(&mu_);
-  if (!stopping_) status_ = status.ok() ? absl::UnavailableError("the broker ended the watch") : status;
+  samples_.push_back(std::move(sample));
 }
 
 BrokerSample BrokerWatch::Convert(const admin::v1::Snapshot& snapshot) const {
   const admin::v1::Memory& memory = snapshot.status().memory();
   // What is both granted and free makes the capacity come out larger than the device.
-  BrokerSample sample{.seconds = absl::ToDoubleSeconds(MonotonicNow() - zero_),
+  BrokerSample sample{.seconds = absl::ToDoubleSeconds(MonotonicNow() - options_.zero),
                       .capacity = Bytes(std::min(memory.capacity(), memory.total())),
                       .device_free = Bytes(memory.driver_free()),
                       .refusals = snapshot.status().counters().refusals(),
-                      .held = std::vector<Bytes>(tenants_.size()),
+                      .held = std::vector<Bytes>(options_.tenants.size()),
                       .counted_twice = MinusOrZero(Bytes(memory.capacity()), Bytes(memory.total()))};
   for (const admin::v1::Tenant& tenant : snapshot.tenants()) {
-    const auto it = std::find(tenants_.begin(), tenants_.end(), tenant.name());
-    Bytes& held = it == tenants_.end() ? sample.held_by_others : sample.held[it - tenants_.begin()];
+    const auto it = std::find(options_.tenants.begin(), options_.tenants.end(), tenant.name());
+    Bytes& held = it == options_.tenants.end() ? sample.held_by_others : sample.held[it - options_.tenants.begin()];
     held += Bytes(tenant.granted());
   }
   return sample;
@@ -79,10 +102,9 @@ void BrokerWatch::Stop() {
   {
     absl::MutexLock lock(&mu_);
     stopping_ = true;
+    if (context_ != nullptr) context_->TryCancel();
   }
-  if (!thread_.joinable()) return;
-  context_.TryCancel();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 std::vector<BrokerSample> BrokerWatch::TakeSamples() {

@@ -24,10 +24,15 @@ namespace kvbroker::replay {
 // Thread-safe.
 class BrokerWatch {
  public:
-  // Samples of `tenants`, at times since `zero`. UNAVAILABLE: nobody answers at the socket.
-  static absl::StatusOr<std::unique_ptr<BrokerWatch>> Start(const std::string& admin_socket,
-                                                            std::vector<std::string> tenants, absl::Duration interval,
-                                                            MonotonicTime zero);
+  struct Options {
+    std::string admin_socket;
+    std::vector<std::string> tenants;
+    absl::Duration interval;
+    MonotonicTime zero;     // times are since then
+    bool restarts = false;  // the broker may end, and another one come
+  };
+  // UNAVAILABLE: nobody answers at the socket.
+  static absl::StatusOr<std::unique_ptr<BrokerWatch>> Start(Options options);
   ~BrokerWatch() { Stop(); }
 
   std::optional<BrokerSample> latest() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -44,21 +49,23 @@ class BrokerWatch {
   absl::Status status() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  BrokerWatch(std::vector<std::string> tenants, MonotonicTime zero) : tenants_(std::move(tenants)), zero_(zero) {}
+  explicit BrokerWatch(Options options) : options_(std::move(options)) {}
 
+  // The broker's first snapshot; the others are read from then on.
+  absl::StatusOr<admin::v1::Snapshot> Open() ABSL_LOCKS_EXCLUDED(mu_);
   void Read();
+  absl::Status ReadToTheEnd() ABSL_LOCKS_EXCLUDED(mu_);
+  void Add(const admin::v1::Snapshot& snapshot) ABSL_LOCKS_EXCLUDED(mu_);
   BrokerSample Convert(const admin::v1::Snapshot& snapshot) const;
 
-  // Constant once started.
-  const std::vector<std::string> tenants_;
-  const MonotonicTime zero_;
-  std::string device_name_;
-  std::unique_ptr<admin::v1::Admin::Stub> stub_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<admin::v1::Snapshot>> reader_;
+  const Options options_;
+  std::string device_name_;                                          // constant once started
+  std::unique_ptr<admin::v1::Admin::Stub> stub_;                     // the same
+  std::unique_ptr<grpc::ClientReader<admin::v1::Snapshot>> reader_;  // the thread's
   std::thread thread_;
 
   mutable absl::Mutex mu_;
+  std::unique_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mu_);  // the reader's
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<BrokerSample> samples_ ABSL_GUARDED_BY(mu_);
   absl::Status status_ ABSL_GUARDED_BY(mu_);

@@ -129,9 +129,12 @@ absl::StatusOr<Report> RunReplay(const Options& options, const std::vector<std::
                               .demand = DemandOf(options.engine, workload[i], layout, options.step_time).peak});
   }
   const MonotonicTime start = MonotonicNow() + kStartIn;
-  KVB_ASSIGN_OR_RETURN(
-      const std::unique_ptr<BrokerWatch> watch,
-      BrokerWatch::Start(AdminSocket(options, report.device_uuid), options.tenants, options.sample_interval, start));
+  KVB_ASSIGN_OR_RETURN(const std::unique_ptr<BrokerWatch> watch,
+                       BrokerWatch::Start({.admin_socket = AdminSocket(options, report.device_uuid),
+                                           .tenants = options.tenants,
+                                           .interval = options.sample_interval,
+                                           .zero = start,
+                                           .restarts = options.broker_restarts}));
   report.device_name = watch->device_name();
   absl::StrAppend(&report.title, ", on ", report.device_name);
   for (const auto& process : processes) KVB_RETURN_IF_ERROR(process->SayStart(start));

@@ -78,6 +78,8 @@ void AddFlags(CLI::App& app, Options& options, Texts& texts) {
   broker->add_option("--sample-interval", texts.sample_interval, "How often to ask it who holds what; at least 50ms")
       ->type_name("TIME")
       ->capture_default_str();
+  broker->add_flag("--broker-restarts", options.broker_restarts,
+                   "It may end meanwhile, and another one take its place; else that is a failure");
 
   auto* memory = group("Memory");
   memory->add_option("--tenants", texts.tenants, "One process each, by these names")

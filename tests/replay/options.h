@@ -64,6 +64,7 @@ struct Options {
   absl::Duration drain = absl::Seconds(120);  // after the last arrival
 
   absl::Duration sample_interval = absl::Milliseconds(100);
+  bool broker_restarts = false;
   std::string json;
   std::string svg;
   bool dry_run = false;
