@@ -7,6 +7,7 @@
 //
 // Exit codes: 0 all holds, 1 something does not (it says what), 2 usage.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -22,6 +23,7 @@
 #include <memory>
 #include <new>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -30,9 +32,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "client/arena/arena.h"
 #include "client/session/session.h"
+#include "common/base/check.h"
+#include "common/base/status.h"
+#include "common/base/unique_fd.h"
 #include "tests/faults/storm_client.h"
 #include "tests/testing/broker_process.h"
 
@@ -47,6 +53,8 @@ constexpr size_t kClients = 4;
 // What it asks the broker at the end takes some of both, and a process that has worked is larger than one that has not.
 constexpr size_t kOwnConnections = 4;
 constexpr uint64_t kOwnMemoryKib = 12 << 10;
+constexpr char kAsClient[] = "as-client";
+constexpr char kAsProbe[] = "as-probe";
 constexpr const char* kTenants[] = {"a", "b", "c"};
 
 struct Flags {
@@ -80,6 +88,27 @@ Size SizeOf(pid_t pid) {
   return size;
 }
 
+StormTally* MapTallies(int fd) {
+  void* const shared = mmap(nullptr, sizeof(StormTally) * kClients, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  KVB_CHECK(shared != MAP_FAILED, "memory for the tallies");
+  return static_cast<StormTally*>(shared);
+}
+
+// Comes anew, waits for a slot, and ends without taking leave, which takes time as well.
+[[noreturn]] int Probe(const std::string& socket) {
+  std::unique_ptr<Session> session;
+  std::unique_ptr<Arena> arena;
+  const auto ask = [&]() -> absl::Status {
+    KVB_ASSIGN_OR_RETURN(session, Session::Open({.tenant = "probe", .engine = "storm", .socket = socket}));
+    KVB_ASSIGN_OR_RETURN(arena, session->CreateArena({.planes = {MiB(2)}, .slots = 1, .low = 0}));
+    KVB_RETURN_IF_ERROR(arena->SetWant(1));
+    return arena->WaitReady(1, kSoon);
+  };
+  const absl::Status granted = ask();
+  if (!granted.ok()) std::fprintf(stderr, "somebody who came anew: %s\n", granted.ToString().c_str());
+  _exit(granted.ok() ? 0 : 1);
+}
+
 class Storm {
  public:
   explicit Storm(const Flags& flags)
@@ -87,9 +116,8 @@ class Storm {
         random_(flags.seed),
         broker_(BrokerProcess::Start({flags.device == "host" ? "--host-memory" : "--capacity", flags.memory},
                                      flags.device, flags.kvbrokerd)) {
-    void* const shared =
-        mmap(nullptr, sizeof(StormTally) * kClients, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    tallies_ = static_cast<StormTally*>(shared);
+    KVB_CHECK(ftruncate(tally_fd_.get(), sizeof(StormTally) * kClients) == 0, "memory for the tallies");
+    tallies_ = MapTallies(tally_fd_.get());
     for (size_t i = 0; i < kClients; ++i) new (&tallies_[i]) StormTally;
   }
   ~Storm() {
@@ -134,11 +162,22 @@ class Storm {
  private:
   pid_t Spawn(size_t index) {
     const uint64_t seed = random_();
-    const std::string tenant = kTenants[seed % std::size(kTenants)];
+    return StartSelf({kAsClient, broker_->engine_socket(), kTenants[seed % std::size(kTenants)], absl::StrCat(seed),
+                      absl::StrCat(tally_fd_.get()), absl::StrCat(index)});
+  }
+
+  // This program again: gRPC does not outlive a fork.
+  pid_t StartSelf(const std::vector<std::string>& arguments) const {
+    std::vector<char*> argv = {const_cast<char*>("storm")};
+    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
     const pid_t pid = fork();
-    if (pid != 0) return pid;
-    // No thread of the parent's but this one has locks: gRPC's channel is closed, and none of its calls is out.
-    RunStormClient(broker_->engine_socket(), tenant, seed, tallies_[index]);
+    if (pid == 0) {
+      fcntl(tally_fd_.get(), F_SETFD, 0);  // it is the client's, and nobody else's
+      execv("/proc/self/exe", argv.data());
+      _exit(127);
+    }
+    return pid;
   }
 
   pid_t Begin(const std::string& command) const {
@@ -170,18 +209,14 @@ class Storm {
     broker_->Restart();
     const absl::Duration took = UntilAGrant(started);
     longest_restart_ = std::max(longest_restart_, took);
-    Expect(took <= kGrantsAgainWithin, absl::StrCat("a new broker granted nothing for ", absl::FormatDuration(took)));
+    if (took <= kGrantsAgainWithin) return;
+    Expect(false, absl::StrCat("a new broker granted nothing for ", absl::FormatDuration(took)));
+    std::fprintf(stderr, "%s\nits log:\n%s\n", broker_->Accounts().c_str(), broker_->log().c_str());
   }
 
   // From then to the moment where somebody who comes anew has a slot.
   absl::Duration UntilAGrant(absl::Time since) {
-    const pid_t pid = fork();
-    if (pid == 0) {
-      const auto session = Session::Open({.tenant = "probe", .engine = "storm", .socket = broker_->engine_socket()});
-      if (!session.ok()) _exit(1);
-      const auto arena = (*session)->CreateArena({.planes = {MiB(2)}, .slots = 1, .low = 0});
-      _exit(arena.ok() && (*arena)->SetWant(1).ok() && (*arena)->WaitReady(1, kSoon).ok() ? 0 : 1);
-    }
+    const pid_t pid = StartSelf({kAsProbe, broker_->engine_socket()});
     int status = 1;
     waitpid(pid, &status, 0);
     return status == 0 ? absl::Now() - since : absl::InfiniteDuration();
@@ -238,12 +273,27 @@ class Storm {
   const Flags flags_;
   std::mt19937_64 random_;
   const std::unique_ptr<BrokerProcess> broker_;
+  const UniqueFd tally_fd_{memfd_create("tallies", MFD_CLOEXEC)};
   StormTally* tallies_;  // shared with the clients
   std::vector<pid_t> clients_;
   Size fresh_;
   absl::Duration longest_restart_;
   std::vector<std::string> wrong_;
 };
+
+// What this program does when the storm starts it; none: it is the storm.
+std::optional<int> RunAsOther(int argc, char** argv) {
+  if (argc == 3 && argv[1] == absl::string_view(kAsProbe)) return Probe(argv[2]);
+  if (argc != 7 || argv[1] != absl::string_view(kAsClient)) return std::nullopt;
+  uint64_t seed = 0;
+  int tally_fd = -1;
+  size_t index = 0;
+  if (!absl::SimpleAtoi(argv[4], &seed) || !absl::SimpleAtoi(argv[5], &tally_fd) ||
+      !absl::SimpleAtoi(argv[6], &index)) {
+    return 2;
+  }
+  RunStormClient(argv[2], argv[3], seed, MapTallies(tally_fd)[index]);
+}
 
 int Main(int argc, char** argv) {
   CLI::App app("Kills clients and brokers at random, and sees that nothing is lost.", "storm");
@@ -268,4 +318,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace kvbroker
 
-int main(int argc, char** argv) { return kvbroker::Main(argc, argv); }
+int main(int argc, char** argv) {
+  if (const std::optional<int> other = kvbroker::RunAsOther(argc, argv)) return *other;
+  return kvbroker::Main(argc, argv);
+}
