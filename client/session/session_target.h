@@ -29,7 +29,7 @@ struct ArenaShare {
 };
 
 // How many slots each arena may have where all together may hold `max`: each may grow by what is left; what is too much
-// is asked of one after the other.
+// is asked of one after the other, and no slot that need not go.
 std::vector<uint64_t> ShareTarget(std::optional<Bytes> max, const std::vector<ArenaShare>& arenas);
 
 }  // namespace kvbroker

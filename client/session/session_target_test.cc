@@ -46,5 +46,14 @@ TEST(ShareTargetTest, WhatIsTooMuchIsAskedOfOneAfterTheOther) {
   EXPECT_THAT(ShareTarget(MiB(9), {{.slot = MiB(2), .mapped = 3}, {.slot = MiB(4), .mapped = 1}}), ElementsAre(2, 1));
 }
 
+TEST(ShareTargetTest, NoMoreGoesThanIsAskedWhereSlotsAreSmallEnough) {
+  const std::vector<ArenaShare> arenas = {
+      {.slot = MiB(2), .mapped = 3}, {.slot = MiB(12), .mapped = 2}, {.slot = MiB(2), .mapped = 2}};
+  EXPECT_THAT(ShareTarget(MiB(26), arenas), ElementsAre(0, 2, 1));
+  EXPECT_THAT(ShareTarget(MiB(25), arenas), ElementsAre(0, 2, 0));
+  EXPECT_THAT(ShareTarget(MiB(23), arenas), ElementsAre(3, 1, 2)) << "12 for 11; the others need not go then";
+  EXPECT_THAT(ShareTarget(Bytes(), arenas), ElementsAre(0, 0, 0));
+}
+
 }  // namespace
 }  // namespace kvbroker

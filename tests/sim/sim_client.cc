@@ -464,14 +464,20 @@ void SimClient::AnswerLater() {
 
 void SimClient::Answer() {
   if (!target_.has_value()) return;
+  // Whole slots as far as they fit, and a last one of the arena that has the smallest.
   Bytes over = MinusOrZero(Held(), *target_);
+  std::map<ArenaId, uint64_t> given;
+  Arena* smallest = nullptr;
   for (auto& [id, arena] : arenas_) {
-    if (over.IsZero()) return;
     if (!arena.lease) continue;
     const uint64_t can = arena.mapped.size() - std::min<uint64_t>(arena.use.pinned, arena.mapped.size());
-    const uint64_t slots = std::min(can, RoundUp(over, arena.slot) / arena.slot);
-    over = MinusOrZero(over, arena.slot * slots);
-    GiveBack(arena, slots);
+    given[id] = std::min(can, over / arena.slot);
+    over -= arena.slot * given[id];
+    if (given[id] < can && (smallest == nullptr || arena.slot < smallest->slot)) smallest = &arena;
+  }
+  if (!over.IsZero() && smallest != nullptr) ++given[smallest->description.id];
+  for (auto& [id, arena] : arenas_) {
+    if (given[id] > 0) GiveBack(arena, given[id]);
   }
 }
 
