@@ -95,7 +95,7 @@ StormTally* MapTallies(int fd) {
 }
 
 // Comes anew, waits for a slot, and ends without taking leave, which takes time as well.
-[[noreturn]] int Probe(const std::string& socket) {
+[[noreturn]] void Probe(const std::string& socket) {
   std::unique_ptr<Session> session;
   std::unique_ptr<Arena> arena;
   const auto ask = [&]() -> absl::Status {
@@ -283,7 +283,7 @@ class Storm {
 
 // What this program does when the storm starts it; none: it is the storm.
 std::optional<int> RunAsOther(int argc, char** argv) {
-  if (argc == 3 && argv[1] == absl::string_view(kAsProbe)) return Probe(argv[2]);
+  if (argc == 3 && argv[1] == absl::string_view(kAsProbe)) Probe(argv[2]);
   if (argc != 7 || argv[1] != absl::string_view(kAsClient)) return std::nullopt;
   uint64_t seed = 0;
   int tally_fd = -1;

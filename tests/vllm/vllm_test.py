@@ -250,7 +250,8 @@ class OneEngineTest(WithBroker):
     def test_cache_goes_when_it_is_old(self) -> None:
         engine = self.engine(environment={"KVBROKER_CACHE_AGE": "6"})
         self.assert_same(engine.generate(PROMPTS, TOKENS))
-        self.assertGreater(self.granted(), 20 * MIB)
+        # On a slow machine the first of it is old before the last is there.
+        self.assertGreater(engine.figures()["grown"], 10)
         self.eventually(lambda: self.granted() <= 2 * 2 * MIB, "old cache is kept")
 
     def test_asleep_it_gives_back_all_but_a_slot_and_wakes_to_the_same_answers(self) -> None:
