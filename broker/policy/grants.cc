@@ -44,7 +44,7 @@ class Planner {
       InOrder([&](size_t l) {
         if (first != l) Serve(l, Entitled(l));
       });
-      if (!is_short && kept_sum_.IsZero() && !Lacks(Obstacle::kLending)) {
+      if (!is_short && kept_sum_.IsZero() && !LendingKeepsSomebodyBack()) {
         InOrder([this](size_t l) { CrossEntitlement(l); });
       }
     } else {
@@ -152,10 +152,9 @@ class Planner {
     if (Missing(l) == 0) grants_.obstacles[l] = Obstacle::kNone;
   }
 
-  // Whether this keeps somebody from what it is entitled to.
-  bool Lacks(Obstacle obstacle) const {
+  bool LendingKeepsSomebodyBack() const {
     return std::any_of(situation_.waiting.begin(), situation_.waiting.end(),
-                       [&](size_t l) { return grants_.obstacles[l] == obstacle; });
+                       [this](size_t l) { return grants_.obstacles[l] == Obstacle::kLending; });
   }
 
   void CrossEntitlement(size_t l) {
