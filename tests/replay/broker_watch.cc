@@ -33,6 +33,7 @@ absl::StatusOr<admin::v1::Snapshot> BrokerWatch::Open() {
   request.set_interval_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.interval)));
   {
     absl::MutexLock lock(&mu_);
+    if (stopping_) return absl::CancelledError("the watch is being stopped");
     reader_.reset();
     context_ = std::make_unique<grpc::ClientContext>();
     reader_ = stub_->Watch(context_.get(), request);
@@ -46,20 +47,24 @@ absl::StatusOr<admin::v1::Snapshot> BrokerWatch::Open() {
 }
 
 void BrokerWatch::Read() {
-  for (;;) {
-    const absl::Status ended = ReadToTheEnd();
-    {
-      absl::MutexLock lock(&mu_);
-      if (stopping_) return;
-      if (!options_.restarts) {
-        status_ = ended;
-        return;
-      }
-      mu_.AwaitWithTimeout(absl::Condition(&stopping_), options_.interval);
-      if (stopping_) return;
+  absl::Status ended = ReadToTheEnd();
+  while (AwaitsAnother(ended)) {
+    const absl::StatusOr<admin::v1::Snapshot> first = Open();
+    if (first.ok()) {
+      Add(*first);
+      ended = ReadToTheEnd();
     }
-    if (const absl::StatusOr<admin::v1::Snapshot> first = Open(); first.ok()) Add(*first);
   }
+}
+
+bool BrokerWatch::AwaitsAnother(const absl::Status& ended) {
+  absl::MutexLock lock(&mu_);
+  if (stopping_) return false;
+  if (!options_.restarts) {
+    status_ = ended;
+    return false;
+  }
+  return !mu_.AwaitWithTimeout(absl::Condition(&stopping_), options_.interval);
 }
 
 absl::Status BrokerWatch::ReadToTheEnd() {

@@ -51,9 +51,11 @@ class BrokerWatch {
  private:
   explicit BrokerWatch(Options options) : options_(std::move(options)) {}
 
-  // The broker's first snapshot; the others are read from then on.
+  // The broker's first snapshot; the others are read from then on. CANCELLED: it is being stopped.
   absl::StatusOr<admin::v1::Snapshot> Open() ABSL_LOCKS_EXCLUDED(mu_);
   void Read();
+  // Waits a moment for the next broker. False: there is to be none, or this is being stopped.
+  bool AwaitsAnother(const absl::Status& ended) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ReadToTheEnd() ABSL_LOCKS_EXCLUDED(mu_);
   void Add(const admin::v1::Snapshot& snapshot) ABSL_LOCKS_EXCLUDED(mu_);
   BrokerSample Convert(const admin::v1::Snapshot& snapshot) const;
