@@ -115,11 +115,11 @@ void Rooms::Remove(SessionId session, absl::Time now) {
   if (room == nullptr) return;
   // A fall is of what was claimed first.
   const absl::Time until = now + kVanishes;
+  unseen_ += Unseen(*room);
   if (!room->own.IsZero() || room->claim.has_value()) {
     leaving_.push_back({session, room->own, std::exchange(room->claim, std::nullopt), until, !room->process_ended});
   }
   if (room->state == RoomState::kReady) {
-    unseen_ += MinusOrZero(room->bytes, room->used);
     LetGo(*room, room->bytes, now);
     // What the next looks show was taken of this one, or so it seems; none of the others grew.
     leaving_.push_back({.session = session, .claim = room->claim, .until = until, .until_looked = true});
@@ -230,12 +230,16 @@ Bytes Rooms::Sizes() const {
   return sum;
 }
 
+Bytes Rooms::Unseen(const Room& room) {
+  Bytes sum;
+  if (room.state == RoomState::kReady) sum += MinusOrZero(room.bytes, room.used);
+  if (room.claim.has_value()) sum += MinusOrZero(std::min(room.claim->bytes, room.claim->room), room.claim->seen);
+  return sum;
+}
+
 Bytes Rooms::Lacking() const {
   Bytes sum = unseen_;
-  for (const Room& room : rooms_) {
-    if (room.state == RoomState::kReady) sum += MinusOrZero(room.bytes, room.used);
-    if (room.claim.has_value()) sum += MinusOrZero(std::min(room.claim->bytes, room.claim->room), room.claim->seen);
-  }
+  for (const Room& room : rooms_) sum += Unseen(room);
   return sum;
 }
 

@@ -60,8 +60,8 @@ struct Room {
 // * What a settled room's client says it took is a claim. It becomes a part of the base when looks have shown as much, or
 //   after kLately: not more than is there, and not less than what cannot be the others'. Until then it is held back. Where
 //   nobody says, it is what the room has, so that the others look no fuller than they are.
-// * Of a room whose session ends while it is ready nobody says what was taken: until the device has been looked at, what it
-//   lacked is held back, and growth is its.
+// * Of a room whose session ends while it is ready nobody says what was taken: until the device has been looked at, growth
+//   is its. Until then, what a look has not shown of an ended session's room is held back, settled or not.
 // * What a session's rooms took goes with its process, which may outlive the session. For kVanishes after the session, a
 //   fall is that. What has not fallen by then stays in the base if it was claimed and the process lives; else it is not
 //   there, and others grew meanwhile.
@@ -137,7 +137,9 @@ class Rooms {
   Bytes HighestBase() const;
   // The most that the growth can be.
   Bytes Sizes() const;
-  // What they may still take.
+  // What it may still take, or has taken and no look has shown.
+  static Bytes Unseen(const Room& room);
+  // The same of all, and of those whose session has ended since the last look.
   Bytes Lacking() const;
 
   std::deque<Room> rooms_;
@@ -145,7 +147,7 @@ class Rooms {
   Bytes others_;                 // as of the newest Update
   Bytes base_;                   // while any room grows; what is leaving is in it
   int looks_needed_ = 0;
-  Bytes unseen_;  // what those may have taken lately that ended while they were ready: held back until then
+  Bytes unseen_;  // what those may have taken lately whose session has ended: held back until then
 };
 
 }  // namespace kvbroker

@@ -429,6 +429,17 @@ TEST_F(RoomsTest, WhatShowsAfterAReadyOnesSessionEndedIsNotOfTheOthers) {
   EXPECT_EQ(HeldBack(), MiB(20));
 }
 
+// Its program took 10 MiB, said so, and goes on.
+TEST_F(RoomsTest, WhatNoLookHasShownOfASettledRoomIsHeldBackThoughItsSessionEnds) {
+  MakeReady(MiB(20), MiB(20));
+  rooms_.Settle(kB, MiB(10), now_);
+  Show(MiB(100));
+  rooms_.Remove(kB, now_);
+  EXPECT_EQ(HeldBack(), MiB(30)) << "that look may have begun before";
+  ShowTwice(MiB(110));
+  EXPECT_EQ(HeldBack(), MiB(20));
+}
+
 TEST_F(RoomsTest, WhatIsGoneWithAnotherCountsNotAgainstWhoSettlesThen) {
   Add(kA, MiB(20));
   Show(MiB(100));

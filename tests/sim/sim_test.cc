@@ -70,6 +70,9 @@ void ExpectHolds(const Simulation::Options& options) {
 }
 TEST(SimulationRegressionTest, WhatIsGrantedAndNeverMadeIsNobodysWhenItsSessionEnds) { ExpectHolds({.seed = 1}); }
 TEST(SimulationRegressionTest, WhatASettledRoomTookIsNotTheOthersGrowth) { ExpectHolds({.seed = 107}); }
+TEST(SimulationRegressionTest, WhatASettledRoomTookIsHeldBackUntilItShows) {
+  ExpectHolds({.seed = 6212745, .modest = false, .crashes = true});
+}
 TEST(SimulationRegressionTest, StarvedSlotsAreNotMadeOfARoomThatIsReady) { ExpectHolds({.seed = 93}); }
 TEST(SimulationRegressionTest, ATurnIsNotTakenByTheTenantsOtherWants) { ExpectHolds({.seed = 412, .modest = false}); }
 TEST(SimulationRegressionTest, ATurnIsNotForWhatIsNotToBeLent) {
