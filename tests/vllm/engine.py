@@ -83,6 +83,11 @@ class Engine:
         lines = re.findall(r"kvbroker figures: (.*)", self.log.read_text())
         return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", lines[-1])} if lines else {}
 
+    def ended(self) -> int:
+        """How many of the prompts that were given last are answered."""
+        counts = re.findall(r"Processed prompts: (\d+) of", self.log.read_text())
+        return int(counts[-1]) if counts else 0
+
     def stop(self) -> None:
         """Ends it, by closing its input: the engine's processes end with it."""
         if self._process.poll() is None:

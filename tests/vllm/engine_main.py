@@ -11,6 +11,7 @@ its first argument names. See engine.py, which speaks with it.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -24,7 +25,11 @@ def main() -> None:
         print(json.dumps(fields), file=answers, flush=True)
 
     options = json.loads(sys.stdin.readline())["options"]
+    from tqdm import tqdm
     from vllm import LLM, SamplingParams
+
+    # Each request that ends is told at once, by a line of its own: Engine.ended() reads them.
+    progress = functools.partial(tqdm, mininterval=0, bar_format="{desc}: {n_fmt} of {total_fmt}\n", file=sys.stdout)
 
     started = time.monotonic()
     llm = LLM(skip_tokenizer_init=True, disable_log_stats=False, **options)
@@ -38,7 +43,7 @@ def main() -> None:
                 for most in command["tokens"]
             ]
             prompts = [{"prompt_token_ids": prompt} for prompt in command["prompts"]]
-            outputs = llm.generate(prompts, sampling, use_tqdm=False)
+            outputs = llm.generate(prompts, sampling, use_tqdm=progress)
             tokens = [list(output.outputs[0].token_ids) for output in outputs]
             endings = [output.outputs[0].finish_reason for output in outputs]
             seconds = time.monotonic() - started
