@@ -87,8 +87,11 @@ class Explainer {
                         Size(share_.wanted), " it wants");
   }
   std::string HasOf(const std::string& what) const {
-    return absl::StrCat(Who(), " has ", what, ", ", Size(share_.entitled), " of the ", Size(share_.wanted),
-                        " it wants");
+    const std::string more = share_.owed < share_.entitled ? absl::StrCat(", and may have ", Size(share_.entitled),
+                                                                          " once it uses the idle bytes that it holds")
+                                                           : "";
+    return absl::StrCat(Who(), " has ", what, ", ", Size(share_.owed), " of the ", Size(share_.wanted), " it wants",
+                        more);
   }
 
   std::string Impossible() const {

@@ -29,6 +29,15 @@ TEST(ExplainTest, AShare) {
       "tenant b has its fair share, 12.0 GiB of the 20.0 GiB it wants: tenants a, b want 36.0 GiB of 24.0 GiB");
 }
 
+TEST(ExplainTest, AShareThatIsNotOwed) {
+  SessionSpec a = {.tenant = "a", .held = GiB(10), .wanted = GiB(20)};
+  a.holding.cached_by_age[2] = GiB(10);
+  EXPECT_EQ(
+      Said(SnapshotBuilder(GiB(32)).Add({.tenant = "b", .held = GiB(22), .wanted = GiB(22)}).Add(a)),
+      "tenant a has its fair share, 10.0 GiB of the 20.0 GiB it wants, and may have 12.4 GiB once it uses the idle "
+      "bytes that it holds: tenants b, a want 42.0 GiB of 32.0 GiB");
+}
+
 TEST(ExplainTest, AClass) {
   EXPECT_EQ(Said(SnapshotBuilder(GiB(24))
                      .Add({.tenant = "chat", .wanted = GiB(16)})

@@ -122,6 +122,16 @@ TEST(FairPolicyTest, AVictimCannotWinBackWhatItGave) {
   EXPECT_EQ(Granted(later, "b"), GiB(4));
 }
 
+// It is entitled to 12.4 GiB, and has 10 that nobody uses: b, which uses all of its own, goes on.
+TEST(FairPolicyTest, NobodyGivesBackForWhoHoldsIdleBytes) {
+  const SessionSpec a = {.tenant = "a", .held = GiB(10), .wanted = GiB(20)};
+  const SessionSpec b = {.tenant = "b", .held = GiB(22), .wanted = GiB(22)};
+  SessionSpec idle = a;
+  idle.holding.cached_by_age[2] = GiB(10);
+  EXPECT_EQ(FairPolicy().Plan(SnapshotBuilder(GiB(32)).Add(idle).Add(b).Build()).asked, Bytes());
+  EXPECT_EQ(FairPolicy().Plan(SnapshotBuilder(GiB(32)).Add(a).Add(b).Build()).asked, GiB(6));
+}
+
 TEST(FairPolicyTest, AGuaranteeComesBackUrgentlyAndWithinItsDeadline) {
   const PolicySnapshot snapshot =
       SnapshotBuilder(GiB(24))

@@ -10,13 +10,13 @@ namespace {
 
 class Planner {
  public:
-  Planner(const Situation& situation, const std::vector<Bytes>& entitled, const Reclaim& reclaim)
+  Planner(const Situation& situation, const Shares& shares, const Reclaim& reclaim)
       : situation_(situation),
-        entitled_(entitled),
+        shares_(shares),
         reclaim_(reclaim),
         available_(situation.snapshot.available),
         coming_(Plus(situation.returned, reclaim.coming)),
-        got_(entitled.size()),
+        got_(situation.tenants.size()),
         kept_(situation.snapshot.leases.size()) {
     grants_.slots.resize(situation.snapshot.leases.size());
     grants_.obstacles.resize(situation.snapshot.leases.size());
@@ -37,16 +37,17 @@ class Planner {
     if (situation_.snapshot.room_short.IsZero()) {
       // Once: what it keeps for itself stays so whoever comes behind it.
       const std::optional<size_t> first = turn.has_value() ? situation_.tenants[*turn].long_request : std::nullopt;
-      if (first.has_value() && Missing(*first) > 0) Serve(*first, Entitled(*first));
+      if (first.has_value() && Missing(*first) > 0) Serve(*first, Owed(*first));
       InOrder([&](size_t l) {
-        if (turn == Lease(l).tenant && first != l) Serve(l, Entitled(l));
+        if (turn == Lease(l).tenant && first != l) Serve(l, Owed(l));
       });
       InOrder([&](size_t l) {
-        if (first != l) Serve(l, Entitled(l));
+        if (first != l) Serve(l, Owed(l));
       });
-      if (!is_short && kept_sum_.IsZero() && !LendingKeepsSomebodyBack()) {
-        InOrder([this](size_t l) { CrossEntitlement(l); });
-      }
+      const bool may_cross = !is_short && kept_sum_.IsZero() && !LendingKeepsSomebodyBack();
+      if (may_cross) InOrder([this](size_t l) { Cross(l, Owed(l)); });
+      InOrder([this](size_t l) { ServeBeyondOwed(l); });
+      if (may_cross) InOrder([this](size_t l) { Cross(l, Entitled(l)); });
     } else {
       WaitForRoom();
     }
@@ -57,7 +58,8 @@ class Planner {
  private:
   const PolicySnapshot::Lease& Lease(size_t l) const { return situation_.snapshot.leases[l]; }
   const TenantState& TenantOf(size_t l) const { return situation_.tenants[Lease(l).tenant]; }
-  Bytes Entitled(size_t l) const { return entitled_[Lease(l).tenant]; }
+  Bytes Entitled(size_t l) const { return shares_.entitled[Lease(l).tenant]; }
+  Bytes Owed(size_t l) const { return shares_.owed[Lease(l).tenant]; }
   Bytes HeldNow(size_t l) const { return Plus(TenantOf(l).held, got_[Lease(l).tenant]); }
   uint64_t Missing(size_t l) const {
     const uint64_t held = Lease(l).held + grants_.slots[l];
@@ -157,9 +159,19 @@ class Planner {
                        [this](size_t l) { return grants_.obstacles[l] == Obstacle::kLending; });
   }
 
-  void CrossEntitlement(size_t l) {
+  // Who is not owed it has no obstacle but that.
+  void ServeBeyondOwed(size_t l) {
+    if (grants_.obstacles[l] != Obstacle::kEntitlement || Owed(l) >= Entitled(l)) return;
+    Obstacle obstacle;
+    const uint64_t allowed = Allowed(l, Entitled(l), obstacle);
+    const uint64_t slots = std::min({allowed, HowMany(Usable(l), Lease(l).slot), HowMany(Grantable(l), Lease(l).slot)});
+    if (slots > 0 && slots >= Least(l)) Grant(l, slots);
+  }
+
+  // The slot that crosses a bound of its tenant.
+  void Cross(size_t l, Bytes bound) {
     const Bytes slot = Lease(l).slot;
-    if (grants_.obstacles[l] != Obstacle::kEntitlement || HeldNow(l) >= Entitled(l) || Least(l) > 1) return;
+    if (grants_.obstacles[l] != Obstacle::kEntitlement || HeldNow(l) >= bound || Least(l) > 1) return;
     Obstacle obstacle;
     if (Allowed(l, Plus(HeldNow(l), slot), obstacle) == 0) return;
     if (slot <= Usable(l) && slot <= Grantable(l)) Grant(l, 1);
@@ -174,7 +186,7 @@ class Planner {
   }
 
   const Situation& situation_;
-  const std::vector<Bytes>& entitled_;
+  const Shares& shares_;
   const Reclaim& reclaim_;
   std::optional<LendingBook> lending_;
   Bytes available_;
@@ -189,9 +201,9 @@ class Planner {
 
 }  // namespace
 
-Grants PlanGrants(const Situation& situation, const std::vector<Bytes>& entitled, std::optional<size_t> turn,
-                  const Reclaim& reclaim, bool is_short) {
-  return Planner(situation, entitled, reclaim).Plan(turn, is_short);
+Grants PlanGrants(const Situation& situation, const Shares& shares, std::optional<size_t> turn, const Reclaim& reclaim,
+                  bool is_short) {
+  return Planner(situation, shares, reclaim).Plan(turn, is_short);
 }
 
 }  // namespace kvbroker

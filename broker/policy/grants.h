@@ -8,6 +8,7 @@
 
 #include "broker/policy/policy.h"
 #include "broker/policy/reclaim.h"
+#include "broker/policy/shares.h"
 #include "broker/policy/situation.h"
 #include "common/base/bytes.h"
 
@@ -37,14 +38,14 @@ struct Grants {
 // assured only what can be lent safely (LendingBook), and nothing while room is short.
 //
 // First those that have less than is assured to them, then the tenant that has the turn, the request that
-// it is for before others, then the others up to their
-// entitlement; by rank, then the oldest want. A want that has to wait for memory that is on its way keeps what there is
-// from those behind it, if both together will do for it; other obstacles keep nothing from anybody.
+// it is for before others, then the others up to what they are owed; by rank, then the oldest want. A want that has to wait
+// for memory that is on its way keeps what there is from those behind it, if both together will do for it; other obstacles
+// keep nothing from anybody. What nothing is kept from is for those who are entitled to more than they are owed.
 //
-// Entitlements are in bytes: last, where nothing is short and nobody is kept from its own, a tenant gets the slot that crosses
-// its entitlement. It is less than a slot above it then, which nobody reclaims.
-Grants PlanGrants(const Situation& situation, const std::vector<Bytes>& entitled, std::optional<size_t> turn,
-                  const Reclaim& reclaim, bool is_short);
+// Shares are in bytes: where nothing is short and nobody is kept from its own, a tenant gets the slot that crosses what it is
+// owed, and last the one that crosses its entitlement. It is less than a slot above it then, which nobody reclaims.
+Grants PlanGrants(const Situation& situation, const Shares& shares, std::optional<size_t> turn, const Reclaim& reclaim,
+                  bool is_short);
 
 }  // namespace kvbroker
 

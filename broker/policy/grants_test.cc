@@ -17,11 +17,17 @@ SessionSpec Want(const char* tenant, uint64_t held, uint64_t wanted, uint64_t mi
   return {.tenant = tenant, .slot = GiB(1), .held = GiB(held), .wanted = GiB(wanted), .min_useful = min_useful};
 }
 
-Grants Plan(const SnapshotBuilder& builder, const std::vector<Bytes>& entitled, Reclaim reclaim = {},
-            std::optional<size_t> turn = std::nullopt) {
+Grants PlanOf(const SnapshotBuilder& builder, const Shares& shares, Reclaim reclaim = {},
+              std::optional<size_t> turn = std::nullopt) {
   const PolicySnapshot snapshot = builder.Build();
   reclaim.ask.resize(snapshot.sessions.size());
-  return PlanGrants(SumUp(snapshot), entitled, turn, reclaim, !reclaim.coming.IsZero());
+  return PlanGrants(SumUp(snapshot), shares, turn, reclaim, !reclaim.coming.IsZero());
+}
+
+// Everybody is owed all that it is entitled to.
+Grants Plan(const SnapshotBuilder& builder, const std::vector<Bytes>& entitled, const Reclaim& reclaim = {},
+            std::optional<size_t> turn = std::nullopt) {
+  return PlanOf(builder, {.entitled = entitled, .owed = entitled}, reclaim, turn);
 }
 
 TEST(GrantsTest, NobodyGetsMoreThanItsEntitlement) {
@@ -127,6 +133,28 @@ TEST(GrantsTest, ASlotAcrossTheEntitlementIsGrantedWhereNothingIsShort) {
   const Bytes third = Bytes(GiB(8).in_bytes() / 3);
   EXPECT_THAT(Plan(builder, {third, third, third}).slots, ElementsAre(3, 3, 2));
   EXPECT_THAT(Plan(builder, {third, third, third}, {.coming = GiB(1)}).slots, ElementsAre(2, 2, 2));
+}
+
+TEST(GrantsTest, WhatIsOwedComesBeforeWhatOneIsEntitledToBeyondIt) {
+  SnapshotBuilder builder(GiB(6));
+  builder.Add(Want("a", 2, 9)).Add(Want("b", 0, 4));
+  EXPECT_THAT(PlanOf(builder, {.entitled = {GiB(6), GiB(3)}, .owed = {GiB(2), GiB(3)}}).slots, ElementsAre(1, 3));
+}
+
+TEST(GrantsTest, ASlotIsForWhoIsOwedAPartOfIt) {
+  SnapshotBuilder builder(GiB(6));
+  builder.Add(Want("a", 2, 9)).Add(Want("b", 3, 4));
+  const Bytes part = GiB(3) + MiB(512);
+  EXPECT_THAT(PlanOf(builder, {.entitled = {GiB(6), part}, .owed = {GiB(2), part}}).slots, ElementsAre(0, 1));
+}
+
+TEST(GrantsTest, NobodyGetsMoreThanItIsOwedOutOfWhatSomebodyWaitsFor) {
+  SnapshotBuilder builder(GiB(6));
+  builder.Add(Want("a", 2, 9)).Add(Want("b", 0, 6, 6));
+  const Shares shares = {.entitled = {GiB(6), GiB(6)}, .owed = {GiB(2), GiB(6)}};
+  const Grants grants = PlanOf(builder, shares, {.coming = GiB(2)});
+  EXPECT_THAT(grants.slots, ElementsAre(0, 0));
+  EXPECT_THAT(grants.obstacles, ElementsAre(Obstacle::kEntitlement, Obstacle::kMemory));
 }
 
 TEST(GrantsTest, NobodyCrossesItsEntitlementWhileLendingKeepsSomebodyFromItsOwn) {

@@ -130,7 +130,8 @@ struct PolicyPlan {
   // One for each tenant, in the snapshot's order.
   struct Share {
     Bytes wanted;    // within its limit
-    Bytes entitled;  // what it should have now
+    Bytes entitled;  // what it should have now; nobody is asked to hold less
+    Bytes owed;      // of which others are asked for so much: who has idle bytes uses those before it grows further
     Bytes raised;    // of which it competes for so much in the next higher class from now on; 0: for nothing
   };
   // One for each lease, in the snapshot's order.

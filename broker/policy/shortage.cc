@@ -10,14 +10,14 @@ namespace kvbroker {
 namespace {
 
 // What each tenant could be granted now, were there enough.
-std::vector<Bytes> Grantable(const Situation& situation, const std::vector<Bytes>& entitled) {
+std::vector<Bytes> Grantable(const Situation& situation, const std::vector<Bytes>& owed) {
   const PolicySnapshot& snapshot = situation.snapshot;
-  std::vector<Bytes> grantable(entitled.size());
+  std::vector<Bytes> grantable(owed.size());
   for (const size_t l : situation.waiting) {
     const PolicySnapshot::Lease& lease = snapshot.leases[l];
     const TenantState& tenant = situation.tenants[lease.tenant];
     Bytes& sum = grantable[lease.tenant];
-    const Bytes left = MinusOrZero(MinusOrZero(entitled[lease.tenant], tenant.held), sum);
+    const Bytes left = MinusOrZero(MinusOrZero(owed[lease.tenant], tenant.held), sum);
     const uint64_t slots = std::min(lease.wanted - lease.held, HowMany(left, lease.slot));
     if (slots >= lease.Least()) sum = Plus(sum, Times(lease.slot, slots));
   }
@@ -73,11 +73,11 @@ absl::Duration Shortage::Within() const {
   return Missing(Purpose::kReserve).IsZero() ? kUsualDeadline : std::min(kUsualDeadline, guarantee_deadline);
 }
 
-Shortage FindShortage(const Situation& situation, const std::vector<Bytes>& entitled, std::optional<size_t> turn) {
+Shortage FindShortage(const Situation& situation, const std::vector<Bytes>& owed, std::optional<size_t> turn) {
   Shortage shortage{.supply = Plus(situation.snapshot.available, situation.returned)};
   shortage.needed[static_cast<size_t>(Purpose::kRoom)] = situation.snapshot.room_short;
   Collector collector(situation, shortage);
-  const std::vector<Bytes> grantable = Grantable(situation, entitled);
+  const std::vector<Bytes> grantable = Grantable(situation, owed);
   for (size_t i = 0; i < grantable.size(); ++i) {
     const TenantState& tenant = situation.tenants[i];
     Bytes rest = grantable[i];

@@ -24,7 +24,7 @@ inline bool WaitsForTrims(Purpose purpose) { return purpose == Purpose::kRoom ||
 // REQUIRES: IsShare.
 inline int RankOf(Purpose purpose) { return static_cast<int>(Purpose::kShareOfBestEffort) - static_cast<int>(purpose); }
 
-// What those under their entitlement could be granted usefully (whole slots, no fewer than are of use), what is missing
+// What those who hold less than they are owed could be granted usefully (whole slots, no fewer than are of use), what is missing
 // of reserves and of room, and how much of it is there or on its way back.
 struct Shortage {
   std::array<Bytes, kPurposes> needed;
@@ -42,7 +42,7 @@ struct Shortage {
   absl::Duration Within() const;
 };
 
-Shortage FindShortage(const Situation& situation, const std::vector<Bytes>& entitled, std::optional<size_t> turn);
+Shortage FindShortage(const Situation& situation, const std::vector<Bytes>& owed, std::optional<size_t> turn);
 
 }  // namespace kvbroker
 

@@ -54,9 +54,9 @@ void NoteLongRequest(const PolicySnapshot& snapshot, size_t l, Bytes least, Byte
 // What its unmet wants say about a tenant.
 void CountWants(Situation& situation, std::vector<Bytes>& useful) {
   const PolicySnapshot& snapshot = situation.snapshot;
-  std::vector<Bytes> got(snapshot.tenants.size());
   for (const PolicySnapshot::Session& session : snapshot.sessions) {
-    got[session.tenant] = Plus(got[session.tenant], session.protected_bytes);
+    Bytes& just_granted = situation.tenants[session.tenant].just_granted;
+    just_granted = Plus(just_granted, session.protected_bytes);
   }
   for (size_t l = 0; l < snapshot.leases.size(); ++l) {
     const PolicySnapshot::Lease& lease = snapshot.leases[l];
@@ -73,7 +73,7 @@ void CountWants(Situation& situation, std::vector<Bytes>& useful) {
     tenant.waiting_since = std::min(tenant.waiting_since, lease.waiting_since);
     tenant.aged = tenant.aged || long_enough;
     const Bytes least = Times(lease.slot, lease.Least());
-    if (got[lease.tenant] < least && (lease.min_useful > 1 || tenant.held.IsZero())) {
+    if (tenant.just_granted < least && (lease.min_useful > 1 || tenant.held.IsZero())) {
       NoteLongRequest(snapshot, l, least, useful[lease.tenant], tenant);
       tenant.starving_for_use = tenant.starving_for_use || long_enough;
     }

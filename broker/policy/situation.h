@@ -55,10 +55,11 @@ struct TenantState {
   Bytes limit;      // kMostBytes: none
   Bytes reserved;
   Bytes assured;
-  Bytes pinned;  // held, and not to be had back
-  Bytes demand;  // wanted, within the limit
-  Bytes idle;    // of the demand; what was granted in the last 2 s is not
-  Bytes need;    // of the demand: to make progress with one request
+  Bytes pinned;        // held, and not to be had back
+  Bytes demand;        // wanted, within the limit
+  Bytes idle;          // of the demand; what was granted in the last 2 s is not
+  Bytes just_granted;  // in the last 2 s
+  Bytes need;          // of the demand: to make progress with one request
   TenantClass tenant_class;
   bool starving_for_use = false;         // it waits, longer than kAgeingStep, with a want that progress may hang on
   bool aged = false;                     // an unmet want of it waits longer than kAgeingStep

@@ -155,6 +155,7 @@ std::optional<std::string> WhatIsWrong(const PolicySnapshot& snapshot, const Pol
   }
   for (size_t i = 0; i < plan.shares.size(); ++i) {
     if (plan.shares[i].entitled > plan.shares[i].wanted) return Wrong("entitled to more than is wanted");
+    if (plan.shares[i].owed > plan.shares[i].entitled) return Wrong("owed more than the entitlement");
   }
   const Outcome outcome(snapshot, plan);
   Problem problem = CheckGrants(snapshot, plan, outcome);
@@ -210,7 +211,8 @@ std::map<size_t, std::string> WhoIsOwed(const PolicySnapshot& snapshot, const Po
     // What may be lent of a guarantee is another matter.
     if (useful > outcome.assured[own] && !others_guarantees.IsZero()) continue;
     const Bytes free = MinusOrZero(snapshot.available - outcome.granted, others_reserves);
-    if (free < least && to_be_had < least) continue;
+    const bool is_to_be_had = useful <= plan.shares[own].owed && to_be_had >= least;
+    if (free < least && !is_to_be_had) continue;
     owed.emplace(own, absl::StrCat("tenant ", tenant.name, " waits with lease ", lease.id.value(), " for ",
                                    ToString(least), ", holds ", ToString(outcome.held[own]), " and is entitled to ",
                                    ToString(plan.shares[own].entitled), ": ", ToString(free), " are free, and ",
@@ -235,7 +237,7 @@ std::string Describe(const PolicySnapshot& snapshot, const PolicyPlan& plan) {
                     " limit=", tenant.policy.limit.has_value() ? ToString(*tenant.policy.limit) : "none",
                     " floor=", ToString(tenant.floor), " charged=", ToString(tenant.charged),
                     " returned=", ToString(tenant.returned), ": wants ", ToString(plan.shares[i].wanted),
-                    ", entitled to ", ToString(plan.shares[i].entitled));
+                    ", entitled to ", ToString(plan.shares[i].entitled), ", owed ", ToString(plan.shares[i].owed));
   }
   for (size_t s = 0; s < snapshot.sessions.size(); ++s) {
     const PolicySnapshot::Session& session = snapshot.sessions[s];

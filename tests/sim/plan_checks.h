@@ -29,7 +29,8 @@ std::optional<std::string> WhatIsUnfair(const PolicySnapshot& snapshot, const Po
 Bytes IdleReserves(const PolicySnapshot& snapshot);
 
 // The tenants with an unmet want that should be met now, and the first such want of each as a line for people: the tenant is
-// entitled to it, its limit allows it, memory for it is free or held by who is not entitled to it.
+// entitled to it, its limit allows it, memory for it is free, or it is owed it and others hold memory for it that they are
+// not entitled to.
 std::map<size_t, std::string> WhoIsOwed(const PolicySnapshot& snapshot, const PolicyPlan& plan);
 
 // Lines for people.

@@ -79,6 +79,10 @@ TEST(SimulationRegressionTest, ATurnIsNotForWhatIsNotToBeLent) {
   ExpectHolds({.seed = 5128105, .modest = false, .crashes = true});
   ExpectHolds({.seed = 7215939, .modest = false, .crashes = true});
 }
+TEST(SimulationRegressionTest, WhatIsGivenBackIdleIsNotGrantedAgainAndAgain) {
+  ExpectHolds({.seed = 6110236, .modest = false, .crashes = true});
+  ExpectHolds({.seed = 7518809, .modest = false, .crashes = true});
+}
 TEST(SimulationRegressionTest, ATurnIsNotLostByWantingWithinTheTarget) { ExpectHolds({.seed = 86}); }
 
 }  // namespace
