@@ -364,10 +364,14 @@ void Arbiter::CarryOut(const PolicyPlan& plan) {
   }
   for (const PolicyPlan::Grant& grant : plan.grants) {
     Lease& lease = *ledger_.FindLease(grant.lease);
+    SessionRecord& session = *ledger_.FindSession(lease.session());
     lease.Grant(grant.slots);
     ++counters_.grants;
     counters_.granted_slots += grant.slots;
-    ledger_.FindSession(lease.session())->recent_grants.Add(lease.slot_bytes() * grant.slots, now_);
+    session.recent_grants.Add(lease.slot_bytes() * grant.slots, now_);
+    for (const Lease::Want::Raise& raise : lease.want.raises) {
+      if (raise.slots <= lease.counts().held()) tenants_.all().at(session.tenant).grants.Add(now_ - raise.from);
+    }
     Emit(effect::TellGrant{.session = lease.session(),
                            .lease = lease.id(),
                            .total = lease.total_granted(),
@@ -567,7 +571,8 @@ void Arbiter::WatchTargets() {
           " asked=", absl::FormatDuration(session.target.asked_for(now_)),
           held > *session.target.max() ? " ago: it does not grow until it gives back" : " ago: it answers only now"));
     }
-    session.target.Holds(held, now_);
+    const absl::Duration asked_for = session.target.asked_for(now_);
+    if (session.target.Holds(held, now_)) tenants_.all().at(session.tenant).reclaims.Add(asked_for);
     EndProcessesThatMissed(session);
   }
 }

@@ -150,7 +150,21 @@ TEST_F(ArbiterPlanTest, WhatIsGivenBackOnDemandIsTimedAndCounted) {
   Release(8);
   EXPECT_EQ(TenantRow("a").reclaimed, MiB(12)) << "and two slots of its own accord";
   EXPECT_EQ(Row(session_).response, absl::Milliseconds(31));
+  EXPECT_EQ(TenantRow("a").reclaims.sum(), absl::Milliseconds(31));
   EXPECT_EQ(arbiter_.Report(now_).asked_back, Bytes());
+}
+
+TEST_F(ArbiterPlanTest, AWantIsTimedUntilAllOfItIsGranted) {
+  Want(session_, 3);
+  free_ = MiB(8);
+  Look();
+  Want(session_, 6);  // one of them at once
+  EXPECT_EQ(TenantRow("a").grants.counts()[0], 1u) << "the first three";
+  now_ += absl::Milliseconds(39);
+  free_ = MiB(100);
+  Look();
+  Look();
+  EXPECT_EQ(TenantRow("a").grants.sum(), absl::Milliseconds(40));
 }
 
 TEST_F(ArbiterPlanTest, AProcessIsEndedOnlyWhereItsTenantsPolicySaysSo) {

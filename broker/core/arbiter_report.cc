@@ -39,7 +39,9 @@ BrokerReport Arbiter::Report(absl::Time now) const {
          .assured_waits = tenant.assured.times(),
          .assured_misses = tenant.assured_misses,
          .missed_targets = tenant.missed_targets,
-         .reclaimed = tenant.reclaimed});
+         .reclaimed = tenant.reclaimed,
+         .grants = tenant.grants,
+         .reclaims = tenant.reclaims});
   }
   for (const auto& [id, session] : ledger_.sessions()) {
     BrokerReport::Session row = {.id = id,

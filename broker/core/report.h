@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "broker/core/latency_histogram.h"
 #include "broker/core/ledger.h"
 #include "broker/core/rooms.h"
 #include "broker/policy/tenant_policy.h"
@@ -47,6 +48,8 @@ struct BrokerReport {
     uint64_t assured_misses = 0;
     uint64_t missed_targets = 0;
     Bytes reclaimed;
+    LatencyHistogram grants;
+    LatencyHistogram reclaims;
   };
   struct Session {
     SessionId id;

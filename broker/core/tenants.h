@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "broker/core/due_watch.h"
+#include "broker/core/latency_histogram.h"
 #include "broker/core/spell.h"
 #include "broker/core/wait_clock.h"
 #include "broker/policy/tenant_policy.h"
@@ -41,7 +42,9 @@ class Tenants {
     uint64_t assured_misses = 0;  // beyond the deadline
     bool assured_missed = false;  // the wait that lasts is such a one
     uint64_t missed_targets = 0;
-    Bytes reclaimed;  // given back by its sessions because they were asked to
+    Bytes reclaimed;            // given back by its sessions because they were asked to
+    LatencyHistogram grants;    // from a want to the grant that met it
+    LatencyHistogram reclaims;  // from asking one of its sessions until it held no more than it was asked to
   };
 
   // Without `others`, a tenant that is in neither of the first two is refused. `set` is what operators set at run time

@@ -285,6 +285,12 @@ void FillStatus(const BrokerReport& report, admin::v1::Status& status) {
   status.set_tenants(static_cast<uint32_t>(report.tenants.size()));
 }
 
+void FillLatencies(const LatencyHistogram& from, admin::v1::Latencies& to) {
+  for (const absl::Duration bound : LatencyHistogram::kBounds) to.add_upper_bound_s(absl::ToDoubleSeconds(bound));
+  for (const uint64_t count : from.counts()) to.add_count(count);
+  to.set_sum_s(absl::ToDoubleSeconds(from.sum()));
+}
+
 void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to) {
   to.set_name(from.name);
   FillPolicy(from.policy, *to.mutable_policy());
@@ -305,6 +311,8 @@ void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to) {
   to.set_reclaimed(from.reclaimed.in_bytes());
   to.set_sessions(from.sessions);
   to.set_peak(from.peak.in_bytes());
+  FillLatencies(from.grants, *to.mutable_grants());
+  FillLatencies(from.reclaims, *to.mutable_reclaims());
 }
 
 void FillSession(const BrokerReport::Session& from, admin::v1::Session& to) {

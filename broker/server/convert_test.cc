@@ -121,6 +121,19 @@ TEST(ConvertTest, OperatorsSeeWhatIsHeldOutsideAndWhatOfItIsTrimmable) {
   EXPECT_EQ(session.trimmable(), GiB(1).in_bytes());
 }
 
+TEST(ConvertTest, LatenciesHaveABoundForAllBucketsButTheLast) {
+  BrokerReport::Tenant row;
+  row.grants.Add(absl::Milliseconds(3));
+  row.reclaims.Add(absl::Minutes(2));
+  admin::v1::Tenant tenant;
+  FillTenant(row, tenant);
+  EXPECT_EQ(tenant.grants().upper_bound_s(2), 0.005);
+  EXPECT_EQ(tenant.grants().count(2), 1u);
+  EXPECT_EQ(tenant.grants().sum_s(), 0.003);
+  EXPECT_EQ(tenant.reclaims().count_size(), tenant.reclaims().upper_bound_s_size() + 1);
+  EXPECT_EQ(tenant.reclaims().count(tenant.reclaims().count_size() - 1), 1u);
+}
+
 // ---------------------------------------------------------------- policies
 
 class ToPolicyTest : public ::testing::Test {
