@@ -9,9 +9,12 @@
 #include <filesystem>
 #include <map>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -131,6 +134,30 @@ absl::StatusOr<std::string> FindSocket(const Where& where) {
         absl::StrCat("several brokers run in ", root, ": ", list, "; choose one with --device"));
   }
   return sockets.front();
+}
+
+std::vector<BrokerPlace> FindBrokers(const std::string& runtime_dir) {
+  std::map<std::string, int> numbers;  // by the names of the folders
+  std::map<std::string, BrokerPlace> places;
+  std::error_code error;
+  for (fs::directory_iterator it(runtime_dir, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    const std::string name = it->path().filename();
+    int number = 0;
+    if (it->is_symlink(ignored)) {
+      if (absl::StartsWith(name, "gpu") && absl::SimpleAtoi(name.substr(3), &number)) {
+        numbers.emplace(fs::read_symlink(it->path(), ignored).filename(), number);
+      }
+    } else if (fs::exists(it->path() / "epoch", ignored)) {
+      places[name] = {.uuid = name, .socket = AdminSocket(it->path())};
+    }
+  }
+  std::vector<BrokerPlace> found;
+  for (auto& [name, place] : places) {
+    if (const auto number = numbers.find(name); number != numbers.end()) place.number = number->second;
+    found.push_back(std::move(place));
+  }
+  return found;
 }
 
 absl::StatusOr<Connection> Connection::Open(const Where& where) {

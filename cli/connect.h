@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -29,6 +30,16 @@ std::string RuntimeDir(const Where& where);
 // NOT_FOUND: none runs there. FAILED_PRECONDITION: several do; the message names their devices.
 // PERMISSION_DENIED: the user may not connect. INVALID_ARGUMENT: a path too long for a socket.
 absl::StatusOr<std::string> FindSocket(const Where& where);
+
+// A broker that runs in a runtime directory, or did since the machine started.
+struct BrokerPlace {
+  std::string uuid;           // of its device: the name of its folder
+  std::optional<int> number;  // of its device, where the runtime directory has a link gpu<number> to the folder
+  std::string socket;         // of its admin service
+};
+
+// All of them, by UUID. Asks nobody.
+std::vector<BrokerPlace> FindBrokers(const std::string& runtime_dir);
 
 // A broker's admin service. Thread-compatible.
 class Connection {

@@ -23,6 +23,14 @@ def kvb_binary(name, deps = [], **kwargs):
         **kwargs
     )
 
+def kvb_exporter(name, deps = [], **kwargs):
+    """A program that serves metrics. Debian has Prometheus' client as a shared library alone, which brings the others."""
+    native.cc_binary(
+        name = name,
+        deps = deps + ["@system//:prometheus", "@system//:shared"],
+        **kwargs
+    )
+
 def kvb_test(name, deps = [], **kwargs):
     """A GoogleTest, linked against the shared libraries (small, quick to link)."""
     native.cc_test(

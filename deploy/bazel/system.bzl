@@ -23,6 +23,11 @@ cc_library(
 )
 
 cc_library(
+    name = "prometheus",
+    linkopts = ["-lprometheus-cpp-pull", "-lprometheus-cpp-core"],
+)
+
+cc_library(
     name = "benchmark",
     testonly = True,
     linkopts = ["-lbenchmark"],
@@ -56,7 +61,7 @@ def _unique(flags):
 system_libraries = repository_rule(
     implementation = _system_libraries_impl,
     local = True,
-    doc = "Debian's gRPC, protobuf, Abseil, GoogleTest and Google Benchmark, found through pkg-config.",
+    doc = "Debian's gRPC, protobuf, Abseil, GoogleTest, Google Benchmark and Prometheus' client, found through pkg-config.",
 )
 
 def _cuda_headers_impl(ctx):

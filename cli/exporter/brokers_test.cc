@@ -1,0 +1,71 @@
+#include "cli/exporter/brokers.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "cli/testing/fake_broker.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace kvbroker::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class BrokersTest : public ::testing::Test {
+ protected:
+  // As brokers leave it, for as long as the machine runs.
+  void LeaveEpoch(const std::string& uuid) {
+    std::filesystem::create_directories(dir_.path() + "/" + uuid);
+    std::ofstream(dir_.path() + "/" + uuid + "/epoch") << "1\n";
+  }
+  std::string Scrape() const { return prometheus::TextSerializer().Serialize(Brokers(dir_.path()).Collect()); }
+
+  TempDir dir_;
+};
+
+TEST_F(BrokersTest, AllThatRunAreThereWithTheirNumbers) {
+  const FakeBroker first(dir_.path(), "GPU-a");
+  const FakeBroker second(dir_.path(), "GPU-b");
+  LeaveEpoch("GPU-a");
+  LeaveEpoch("GPU-b");
+  std::filesystem::create_symlink("GPU-b", dir_.path() + "/gpu1");
+  const std::string text = Scrape();
+  EXPECT_THAT(text, HasSubstr("kvbroker_up{gpu=\"\",UUID=\"GPU-a\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("kvbroker_up{gpu=\"1\",UUID=\"GPU-b\"} 1\n"));
+}
+
+TEST_F(BrokersTest, OneThatHasDiedIsNotUp) {
+  LeaveEpoch("GPU-a");
+  EXPECT_THAT(Scrape(), HasSubstr("kvbroker_up{gpu=\"\",UUID=\"GPU-a\"} 0\n"));
+}
+
+TEST_F(BrokersTest, OneThatAnswersWithAnErrorIsNotUpAndHidesNoOther) {
+  FakeBroker fails(dir_.path(), "GPU-a");
+  const FakeBroker works(dir_.path(), "GPU-b");
+  LeaveEpoch("GPU-a");
+  LeaveEpoch("GPU-b");
+  fails.Fail({grpc::StatusCode::UNAVAILABLE, "the broker is ending"});
+  const std::string text = Scrape();
+  EXPECT_THAT(text, HasSubstr("kvbroker_up{gpu=\"\",UUID=\"GPU-a\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("kvbroker_memory_granted_bytes{gpu=\"\",UUID=\"GPU-b\"}"));
+}
+
+TEST_F(BrokersTest, WhereThereIsNoneThereIsNothing) {
+  EXPECT_THAT(Brokers(dir_.path()).Collect(), IsEmpty());
+  EXPECT_THAT(Brokers(dir_.path() + "/nowhere").Collect(), IsEmpty());
+}
+
+TEST_F(BrokersTest, WhatElseIsInTheRuntimeDirectoryIsNoBroker) {
+  std::filesystem::create_directories(dir_.path() + "/state");
+  std::filesystem::create_symlink("nowhere", dir_.path() + "/gpu0");
+  EXPECT_THAT(Scrape(), Not(HasSubstr("up")));
+}
+
+}  // namespace
+}  // namespace kvbroker::cli
