@@ -8,8 +8,9 @@ if [ ! -x "$target/usr/bin/promtool" ]; then
   mkdir -p "$target"
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
-  (cd "$scratch" && apt-get download -qq prometheus 2>/dev/null) ||
-    { echo "apt-get download prometheus failed; apt-get update may help" >&2; exit 1; }
+  as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+  download() { (cd "$scratch" && apt-get download -qq prometheus 2>/dev/null); }
+  download || { as_root apt-get update -qq && download; }
   dpkg -x "$scratch"/prometheus_*.deb "$target"
 fi
 echo "$target/usr/bin"
