@@ -42,8 +42,10 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--config", flags.config,
                  absl::StrCat("The configuration; default ", kDefaultConfig, " if it is there"))
       ->type_name("FILE");
-  app.add_option("--device", flags.device,
-                 "cuda:0, cuda:GPU-<uuid>, host or host:<name>; default cuda:0 where there is a GPU, else host")
+  app.add_option(
+         "--device", flags.device,
+         "cuda:0 or 0, cuda:GPU-<uuid> or GPU-<uuid>, host or host:<name>; default cuda:0 where there is a GPU, "
+         "else host")
       ->type_name("DEVICE");
   app.add_option("--capacity", flags.capacity, "The most that may be lent; default all but the headroom")
       ->type_name("SIZE");

@@ -17,10 +17,8 @@
 #include <variant>
 
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "broker/command_line.h"
 #include "broker/config/config.h"
 #include "broker/config/policy_store.h"
@@ -30,6 +28,7 @@
 #include "broker/server/broker.h"
 #include "broker/server/event_loop.h"
 #include "broker/server/runtime_dir.h"
+#include "broker/server/service_manager.h"
 #include "broker/server/zeroing_watch.h"
 #include "common/base/log.h"
 #include "common/base/status.h"
@@ -67,14 +66,6 @@ absl::StatusOr<UniqueFd> TakeSignals() {
   return fd;
 }
 
-// Leaves the link by which people find the device; see RuntimeDir.
-absl::Status LinkDevice(const RuntimeDir& dir, absl::string_view device, absl::string_view kind) {
-  if (kind != "cuda") return dir.LinkUnlessServed("gpu0");
-  int number = 0;  // where nothing is named, it is the first
-  if (absl::ConsumePrefix(&device, "cuda:") && !absl::SimpleAtoi(device, &number)) return absl::OkStatus();
-  return dir.Link(absl::StrCat("gpu", number));
-}
-
 // What operators set is kept beside the default runtime directory's brokers, or with the one that was chosen instead.
 std::string StateDir(const BrokerConfig& config) {
   if (config.state_dir.has_value()) return *config.state_dir;
@@ -92,6 +83,12 @@ void WarnOfPromises(std::map<std::string, TenantPolicy> tenants, const std::map<
                " (kvctl tenant NAME --guarantee and --reserved change that)");
 }
 
+// What `systemctl status` shows.
+std::string StatusLine(const BrokerReport& report) {
+  return absl::StrCat("lends ", ToString(report.charged), " of ", ToString(report.capacity), " to ",
+                      report.sessions.size(), report.sessions.size() == 1 ? " session" : " sessions");
+}
+
 // Sees whether the device zeroes what it gives out anew, says so, and returns the exit code. Makes a context on a GPU, and takes
 // 256 MiB of it for a moment.
 int TryZeroing(const BrokerConfig& config) {
@@ -107,6 +104,7 @@ int TryZeroing(const BrokerConfig& config) {
 
 absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
   KVB_ASSIGN_OR_RETURN(const UniqueFd signals, TakeSignals());
+  ServiceManager manager = ServiceManager::FromEnvironment();
   RaiseDescriptorLimit();
   umask(0022);
 
@@ -127,7 +125,7 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
   if (!journal.trouble().empty()) {
     LogWarning(journal.trouble(), "; sessions behind it are known again when they come back");
   }
-  KVB_RETURN_IF_ERROR(LinkDevice(dir, config.device.value_or("auto"), device.info().kind));
+  KVB_RETURN_IF_ERROR(dir.Link(absl::StrCat("gpu", device.info().ordinal)));
 
   KVB_ASSIGN_OR_RETURN(PolicyStore store,
                        PolicyStore::Open(absl::StrCat(StateDir(config), "/", device.info().uuid, "/policy.textproto")));
@@ -177,6 +175,7 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
       const size_t sessions = broker->Report().sessions.size();
       LogInfo("ending on ", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", " sessions=", sessions,
               sessions == 0 ? "" : " (they keep what they hold)");
+      manager.Stopping();
       loop->Stop();
     }));
 
@@ -186,6 +185,7 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
             " policy_revision=", store.revision(), " tenants=", options.arbiter.tenants.size(),
             options.arbiter.other_tenants.has_value() ? " and others" : "", " epoch=", epoch,
             " engines=", dir.engine_socket(), " admin=", dir.admin_socket());
+    manager.Ready(*loop, [&] { return StatusLine(broker->Report()); });
     loop->Run();
     loop->Unwatch(signals.get());
     admin.reset();

@@ -14,10 +14,9 @@ namespace kvbroker {
 //
 //   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch, journal, zeroed
 //   <root>/<uuid>/tenants/<tenant>/engine.sock   of each tenant that has its own
-//   <root>/gpu0                 a link to the folder of cuda:0, for people; gpu1 to that of cuda:1, and so on
+//   <root>/gpu0                 a link to the folder of the GPU that CUDA counts as 0, for people; gpu1 to that of 1
 //
-// A GPU that is opened by its number takes the link of that number; one that is opened by its UUID takes none. A host
-// device takes gpu0 where no other broker that lives has it.
+// A host device takes gpu0. A link to the folder of a broker that lives is left to it.
 //
 // The lock is the kernel's and ends with the process, however it ends. Thread-compatible.
 class RuntimeDir {
@@ -37,10 +36,8 @@ class RuntimeDir {
 
   // One more than the epoch of the broker before, kept before it is returned. Starts with 1.
   absl::StatusOr<uint64_t> NextEpoch() const;
-  // Makes <root>/<link> lead here, unless something else than a link is there.
+  // Makes <root>/<link> lead here, unless it leads to the folder of a broker that lives, or is something else than a link.
   absl::Status Link(absl::string_view link) const;
-  // As Link(), where the link does not lead to the folder of a broker that lives.
-  absl::Status LinkUnlessServed(absl::string_view link) const;
   // Lets `group` connect to the admin socket, which is bound by now, besides its owner. Where there is no such group,
   // or this process may not give files to it, the socket stays with the process's own group.
   absl::Status AdmitToAdmin(const std::string& group) const;

@@ -45,12 +45,11 @@ absl::StatusOr<DeviceSpec> internal::ParseDeviceSpec(absl::string_view text) {
   if (absl::ConsumePrefix(&rest, "host:") && !rest.empty()) {
     return DeviceSpec{.kind = DeviceSpec::Kind::kHost, .name = std::string(rest)};
   }
-  if (absl::ConsumePrefix(&rest, "cuda:")) {
-    if (IsGpuUuid(rest)) return DeviceSpec{.kind = DeviceSpec::Kind::kCuda, .uuid = std::string(rest)};
-    int ordinal;
-    if (absl::SimpleAtoi(rest, &ordinal) && ordinal >= 0) {
-      return DeviceSpec{.kind = DeviceSpec::Kind::kCuda, .ordinal = ordinal};
-    }
+  absl::ConsumePrefix(&rest, "cuda:");
+  if (IsGpuUuid(rest)) return DeviceSpec{.kind = DeviceSpec::Kind::kCuda, .uuid = std::string(rest)};
+  int ordinal;
+  if (absl::SimpleAtoi(rest, &ordinal) && ordinal >= 0) {
+    return DeviceSpec{.kind = DeviceSpec::Kind::kCuda, .ordinal = ordinal};
   }
   return NoDevice(text);
 }

@@ -20,8 +20,8 @@ struct OpenOptions {
 
 // Opens the device that `spec` names:
 //
-//   cuda:0            the first GPU of those that CUDA_VISIBLE_DEVICES leaves
-//   cuda:GPU-<uuid>   the GPU with this UUID, as nvidia-smi writes it
+//   cuda:0            the first GPU of those that CUDA_VISIBLE_DEVICES leaves; or 0 alone
+//   cuda:GPU-<uuid>   the GPU with this UUID, as nvidia-smi writes it; or the UUID alone
 //   host              host memory; its UUID is HOST-host
 //   host:<name>       host memory with the UUID HOST-<name>
 //   auto, or nothing  cuda:0 where there is a usable GPU, else host, and the log says why

@@ -19,13 +19,15 @@ TEST(ParseDeviceSpecTest, ReadsEachForm) {
   EXPECT_EQ(ParseDeviceSpec("cuda:3")->ordinal, 3);
   EXPECT_EQ(ParseDeviceSpec(std::string("cuda:") + kUuid)->kind, DeviceSpec::Kind::kCuda);
   EXPECT_EQ(ParseDeviceSpec(std::string("cuda:") + kUuid)->uuid, kUuid);
+  EXPECT_EQ(ParseDeviceSpec("3")->ordinal, 3);
+  EXPECT_EQ(ParseDeviceSpec(kUuid)->uuid, kUuid);
   EXPECT_EQ(ParseDeviceSpec("host")->kind, DeviceSpec::Kind::kHost);
   EXPECT_EQ(ParseDeviceSpec("host")->name, "host");
   EXPECT_EQ(ParseDeviceSpec("host:a")->name, "a");
 }
 
 TEST(ParseDeviceSpecTest, RefusesAnythingElseAndSaysWhatIsAccepted) {
-  for (const char* text : {"cuda", "cuda:", "cuda:-1", "cuda:x", "cuda:GPU-1", "host:", "gpu0", kUuid, "Host"}) {
+  for (const char* text : {"cuda", "cuda:", "cuda:-1", "cuda:x", "cuda:GPU-1", "host:", "gpu0", "-1", "GPU-1", "Host"}) {
     const absl::Status status = ParseDeviceSpec(text).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(std::string(status.message()), HasSubstr(std::string("'") + text + "'"));
