@@ -60,17 +60,7 @@ put 644 client/capi/kvbroker.h "$prefix/include/kvbroker.h"
 
 pc=$(mktemp)
 trap 'rm -f "$pc"' EXIT
-cat >"$pc" <<END
-prefix=$prefix
-includedir=\${prefix}/include
-libdir=\${prefix}/lib
-
-Name: kvbroker
-Description: Borrows a GPU's memory slot by slot, at addresses that stay the same
-Version: $version
-Cflags: -I\${includedir}
-Libs: -L\${libdir} -lkvbroker
-END
+sed "s|@PREFIX@|$prefix|; s|@LIBDIR@|\${prefix}/lib|; s|@VERSION@|$version|" deploy/kvbroker.pc.in >"$pc"
 put 644 "$pc" "$prefix/lib/pkgconfig/kvbroker.pc"
 
 # Where programs look for libraries by themselves, the loader is told; elsewhere they need a word.

@@ -4,12 +4,16 @@
 #
 #   deploy/setup.sh            what the build and the tests need
 #   deploy/setup.sh --ci       clang and its sanitizers, clang-format too
+#   deploy/setup.sh --deb      what packing needs too
 set -euo pipefail
 
 packages=(g++ git pkg-config python3 bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev libssl-dev libc-ares-dev libre2-dev
   zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev prometheus-cpp-dev python3-numpy python3-venv)
-[ "${1:-}" = --ci ] && packages+=(clang-16 libclang-rt-16-dev clang-format-14)
+case "${1:-}" in
+  --ci) packages+=(clang-16 libclang-rt-16-dev clang-format-14) ;;
+  --deb) packages+=(dpkg-dev debhelper help2man lintian) ;;
+esac
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
