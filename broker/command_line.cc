@@ -69,6 +69,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
       "  kvbrokerd --device host --runtime-dir /tmp/kvb      try it without a GPU and without root\n"
       "  kvbrokerd --capacity 50GiB --tenant chat=40GiB --tenant batch=25%\n"
       "Without any tenant in flags and configuration, all are admitted without a limit.\n"
+      "SIGHUP: tenants, what they are promised and who may be one are read anew. SIGTERM: ends; engines go on.\n"
       "Exit codes: 0 ended by a signal, 1 failed, 2 usage; --check-zeroing: 0 zero, 3 not zero, 1 could not be tried.");
 }
 

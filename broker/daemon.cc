@@ -10,14 +10,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "broker/command_line.h"
 #include "broker/config/config.h"
@@ -53,13 +57,14 @@ void RaiseDescriptorLimit() {
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LogWarning("the limit of descriptors stays at ", limit.rlim_cur);
 }
 
-// Blocks the signals that end the broker, in this thread and those it starts, and returns a descriptor that has them.
+// Blocks the signals that end the broker or reload its configuration, in this thread and those it starts, and returns a descriptor that has them.
 absl::StatusOr<UniqueFd> TakeSignals() {
   signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) return absl::InternalError("pthread_sigmask failed");
   UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.valid()) return ErrnoToStatus(errno, "signalfd");
@@ -89,6 +94,40 @@ std::string StatusLine(const BrokerReport& report) {
                       report.sessions.size(), report.sessions.size() == 1 ? " session" : " sessions");
 }
 
+// Whoever may be a tenant, and what the tenants are promised, can change while the broker runs; the rest is known at the start.
+std::vector<std::string> WhatNeedsARestart(const BrokerConfig& now, const BrokerConfig& then) {
+  std::vector<std::string> names;
+  const auto compare = [&](const char* name, const auto& a, const auto& b) {
+    if (a != b) names.push_back(name);
+  };
+  compare("device", now.device, then.device);
+  compare("capacity", now.capacity, then.capacity);
+  compare("headroom", now.headroom, then.headroom);
+  compare("host_memory", now.host_memory, then.host_memory);
+  compare("runtime_dir", now.runtime_dir, then.runtime_dir);
+  compare("state_dir", now.state_dir, then.state_dir);
+  compare("require_zero", now.require_zero, then.require_zero);
+  return names;
+}
+
+// The sockets of tenants that have their own, by tenant.
+absl::StatusOr<std::map<std::string, std::string>> TenantSockets(const RuntimeDir& dir, const AccessRules& access) {
+  std::map<std::string, std::string> sockets;
+  for (const auto& [tenant, rule] : access.tenants) {
+    if (!rule.own_socket) continue;
+    KVB_ASSIGN_OR_RETURN(sockets[tenant], dir.TenantSocket(tenant));
+  }
+  return sockets;
+}
+
+// Makes `config` hold as far as that is possible for a broker that runs; where it is wrong, all stays as it was.
+absl::Status Reload(const BrokerConfig& config, Bytes capacity, const RuntimeDir& dir, Broker& broker) {
+  KVB_ASSIGN_OR_RETURN(const auto tenants, config.TenantPolicies(capacity));
+  const AccessRules access = config.Access();
+  KVB_ASSIGN_OR_RETURN(const auto sockets, TenantSockets(dir, access));
+  return broker.Configure({.tenants = tenants, .others = config.OtherTenants(capacity), .access = access}, sockets);
+}
+
 // Sees whether the device zeroes what it gives out anew, says so, and returns the exit code. Makes a context on a GPU, and takes
 // 256 MiB of it for a moment.
 int TryZeroing(const BrokerConfig& config) {
@@ -102,7 +141,9 @@ int TryZeroing(const BrokerConfig& config) {
   return checked.ok() ? 0 : absl::IsDataLoss(checked) ? kExitNotZeroed : kExitFailed;
 }
 
-absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
+// `reread`: the flags and the file once more; none: they are wrong, and it has said so.
+absl::Status Serve(const BrokerConfig& config, const std::function<std::optional<BrokerConfig>()>& reread,
+                   const Seams& seams) {
   KVB_ASSIGN_OR_RETURN(const UniqueFd signals, TakeSignals());
   ServiceManager manager = ServiceManager::FromEnvironment();
   RaiseDescriptorLimit();
@@ -133,12 +174,8 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
   const Bytes capacity = config.capacity.value_or(memory.total);
   KVB_ASSIGN_OR_RETURN(const auto tenants, config.TenantPolicies(capacity));
   WarnOfPromises(tenants, store.tenants(), capacity);
-  std::map<std::string, std::string> tenant_sockets;
   const AccessRules access = config.Access();
-  for (const auto& [tenant, rule] : access.tenants) {
-    if (!rule.own_socket) continue;
-    KVB_ASSIGN_OR_RETURN(tenant_sockets[tenant], dir.TenantSocket(tenant));
-  }
+  KVB_ASSIGN_OR_RETURN(const auto tenant_sockets, TenantSockets(dir, access));
   const Broker::Options options = {
       .arbiter = {.device = {.cap = config.capacity,
                              .headroom = config.headroom.value_or(DefaultHeadroom(device.info(), memory.total))},
@@ -169,9 +206,21 @@ absl::Status Serve(const BrokerConfig& config, const Seams& seams) {
                              .record = dir.path() + "/zeroed",
                              .boot_id = boot},
                             *loop, [&](const absl::Status& status) { broker->NoteZeroing(status); });
+    const auto reload = [&] {
+      manager.Reloading();
+      absl::Status reloaded = absl::InvalidArgumentError("see above");
+      if (const std::optional<BrokerConfig> then = reread(); then.has_value()) {
+        const std::vector<std::string> later = WhatNeedsARestart(config, *then);
+        if (!later.empty()) LogWarning("a restart is needed for: ", absl::StrJoin(later, ", "));
+        reloaded = Reload(*then, capacity, dir, *broker);
+      }
+      if (!reloaded.ok()) LogError("the configuration stays as it was: ", reloaded.message());
+      manager.Serving();
+    };
     KVB_RETURN_IF_ERROR(loop->Watch(signals.get(), [&] {
       signalfd_siginfo info;
       if (read(signals.get(), &info, sizeof(info)) != sizeof(info)) return;
+      if (info.ssi_signo == SIGHUP) return reload();
       const size_t sessions = broker->Report().sessions.size();
       LogInfo("ending on ", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", " sessions=", sessions,
               sessions == 0 ? "" : " (they keep what they hold)");
@@ -203,7 +252,12 @@ int RunDaemon(int argc, char** argv, const Seams& seams) {
   if (const int* code = std::get_if<int>(&asked)) return *code;
   const auto& [config, task] = std::get<CommandLine>(asked);
   if (task == CommandLine::Task::kCheckZeroing) return TryZeroing(config);
-  const absl::Status served = Serve(config, seams);
+  const auto reread = [argc, argv]() -> std::optional<BrokerConfig> {
+    const auto again = ParseCommandLine(argc, argv);
+    const CommandLine* line = std::get_if<CommandLine>(&again);
+    return line == nullptr ? std::nullopt : std::optional(line->config);
+  };
+  const absl::Status served = Serve(config, reread, seams);
   if (served.ok()) return 0;
   std::cerr << "kvbrokerd: " << served.message() << "\n";
   return kExitFailed;

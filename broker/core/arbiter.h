@@ -124,7 +124,10 @@ class Arbiter {
   void On(const event::ZeroingChecked& checked);
   void On(const event::Recovered& recovered);
   void On(const event::SetTenant& set);
+  void On(const event::Configured& configured);
 
+  // To all of the tenant's sessions.
+  void TellPolicy(const std::string& tenant, const TenantPolicy& policy);
   // An account that the journal has makes sense. INVALID_ARGUMENT names what does not.
   absl::Status CheckRecovered(const record::Lease& lease) const;
   // What this step has changed of the accounts is to be kept before anybody sees it.
@@ -210,7 +213,7 @@ class Arbiter {
     effects_.emplace_back(std::move(effect));
   }
 
-  const Options options_;
+  Options options_;
   const Policy& policy_;  // Not owned; must outlive this.
 
   DeviceView device_;

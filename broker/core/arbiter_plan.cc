@@ -168,19 +168,34 @@ void Arbiter::On(const event::SetTenant& set) {
   ++policy_revision_;
   plan_is_due_ = true;
   const TenantPolicy& policy = set.policy;
+  TellPolicy(set.tenant, policy);
+  Inform(absl::StrCat("policy set tenant=", set.tenant,
+                      " limit=", policy.limit.has_value() ? absl::StrCat(policy.limit->in_bytes()) : "none",
+                      " reserved=", policy.reserved.in_bytes(), " guarantee=", policy.guarantee.in_bytes(),
+                      " deadline=", absl::FormatDuration(policy.guarantee_deadline), " weight=", policy.weight,
+                      " class=", ToString(policy.tenant_class), " revision=", policy_revision_));
+}
+
+void Arbiter::On(const event::Configured& configured) {
+  options_.access = configured.access;
+  const std::vector<std::string> changed = tenants_.Configure(configured.tenants, configured.others);
+  if (!changed.empty()) ++policy_revision_;
+  plan_is_due_ = true;
+  for (const std::string& name : changed) TellPolicy(name, tenants_.all().at(name).policy);
+  Inform(absl::StrCat(
+      "configured tenants=", configured.tenants.size(), configured.others.has_value() ? " and others" : "",
+      " changed=", changed.empty() ? "none" : absl::StrJoin(changed, ","), " revision=", policy_revision_));
+}
+
+void Arbiter::TellPolicy(const std::string& tenant, const TenantPolicy& policy) {
   for (const auto& [id, session] : ledger_.sessions()) {
-    if (session.tenant != set.tenant || session.state != SessionState::kActive) continue;
+    if (session.tenant != tenant || session.state != SessionState::kActive) continue;
     Emit(effect::TellPolicy{.session = id,
                             .limit = policy.limit,
                             .reserved = policy.reserved,
                             .guarantee = policy.guarantee,
                             .revision = policy_revision_});
   }
-  Inform(absl::StrCat("policy set tenant=", set.tenant,
-                      " limit=", policy.limit.has_value() ? absl::StrCat(policy.limit->in_bytes()) : "none",
-                      " reserved=", policy.reserved.in_bytes(), " guarantee=", policy.guarantee.in_bytes(),
-                      " deadline=", absl::FormatDuration(policy.guarantee_deadline), " weight=", policy.weight,
-                      " class=", ToString(policy.tenant_class), " revision=", policy_revision_));
 }
 
 // ---------------------------------------------------------------- what the policy sees

@@ -2,6 +2,7 @@
 #define KVBROKER_BROKER_CORE_EVENT_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -11,6 +12,7 @@
 #include "absl/time/time.h"
 #include "broker/core/accounts.h"
 #include "broker/core/ledger.h"
+#include "broker/core/tenant_access.h"
 #include "broker/policy/holding.h"
 #include "broker/policy/tenant_policy.h"
 #include "common/base/bytes.h"
@@ -196,6 +198,13 @@ struct SetTenant {
   TenantPolicy policy;
 };
 
+// The configuration was read anew. What operators set at run time stays.
+struct Configured {
+  std::map<std::string, TenantPolicy> tenants;
+  std::optional<TenantPolicy> others;  // as Arbiter::Options::other_tenants
+  AccessRules access;                  // of who comes from now on
+};
+
 }  // namespace event
 
 using Event =
@@ -203,7 +212,7 @@ using Event =
                  event::Nack, event::Released, event::HoldingReport, event::ReserveExternal, event::ExternalSettled,
                  event::External, event::Remark, event::Unsupported, event::Poisoned, event::Goodbye,
                  event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed, event::DeviceSample,
-                 event::DeviceLost, event::ZeroingChecked, event::Recovered, event::SetTenant>;
+                 event::DeviceLost, event::ZeroingChecked, event::Recovered, event::SetTenant, event::Configured>;
 
 }  // namespace kvbroker
 

@@ -49,10 +49,34 @@ absl::Status Tenants::CheckMayBeAdded(const std::string& name) const {
 void Tenants::Set(const std::string& name, const TenantPolicy& policy) {
   const auto it = tenants_.find(name);
   Tenant& tenant = it != tenants_.end() ? it->second : Add(name, others_.value_or(TenantPolicy{}));
+  Change(tenant, policy);
+  tenant.set = true;
+}
+
+void Tenants::Change(Tenant& tenant, const TenantPolicy& policy) {
   // What was due before is known only for as long as the deadline was.
   if (policy.guarantee_deadline > tenant.policy.guarantee_deadline) tenant.due = DueWatch();
   tenant.policy = policy;
-  tenant.set = true;
+}
+
+std::vector<std::string> Tenants::Configure(const std::map<std::string, TenantPolicy>& configured,
+                                            std::optional<TenantPolicy> others) {
+  others_ = others;
+  std::vector<std::string> changed;
+  for (auto& [name, tenant] : tenants_) {
+    const auto it = configured.find(name);
+    tenant.configured = it != configured.end() ? it->second : others.value_or(tenant.configured);
+    if (tenant.set || tenant.policy == tenant.configured) continue;
+    Change(tenant, tenant.configured);
+    changed.push_back(name);
+  }
+  for (const auto& [name, policy] : configured) {
+    if (tenants_.count(name) == 0) {
+      Add(name, policy);
+      changed.push_back(name);
+    }
+  }
+  return changed;
 }
 
 std::map<std::string, TenantPolicy> Tenants::SetByOperators() const {

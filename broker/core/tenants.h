@@ -67,6 +67,10 @@ class Tenants {
   // An operator sets a tenant's policy; one that is not known is added. REQUIRES: a good name, and
   // CheckMayBeAdded.
   void Set(const std::string& name, const TenantPolicy& policy);
+  // The configuration is another one: as if they had come under it, but for those that operators have set. Who is in it no more
+  // is one of the others from now on, and stays as it is where there are to be none. Returns whose policy is another now.
+  std::vector<std::string> Configure(const std::map<std::string, TenantPolicy>& configured,
+                                     std::optional<TenantPolicy> others);
   // RESOURCE_EXHAUSTED: the tenant is new, and there are too many.
   absl::Status CheckMayBeAdded(const std::string& name) const;
   // NOT_FOUND: names it and says who is known.
@@ -78,9 +82,10 @@ class Tenants {
   std::map<std::string, Tenant>& all() { return tenants_; }
 
  private:
+  void Change(Tenant& tenant, const TenantPolicy& policy);
   Tenant& Add(const std::string& name, const TenantPolicy& policy);
 
-  const std::optional<TenantPolicy> others_;
+  std::optional<TenantPolicy> others_;
   std::map<std::string, Tenant> tenants_;
 };
 

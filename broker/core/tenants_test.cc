@@ -8,7 +8,9 @@
 namespace kvbroker {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST(TenantsTest, AConfiguredTenantHasItsOwnPolicy) {
   Tenants tenants({{"chat", {.limit = GiB(4)}}}, {}, TenantPolicy{.limit = GiB(1)});
@@ -55,6 +57,27 @@ TEST(TenantsTest, RefusesWhatIsNoNameAndShowsItHarmless) {
   }
   EXPECT_TRUE(tenants.Admit(std::string(64, 'x')).ok());
   EXPECT_TRUE(tenants.Admit("Llama-3.1_8B").ok());
+}
+
+TEST(TenantsTest, AnotherConfigurationHoldsForWhoWasNotSetByOperators) {
+  Tenants tenants({{"chat", {.weight = 1}}, {"set", {.weight = 1}}, {"same", {.weight = 1}}}, {{"set", {.weight = 7}}},
+                  {});
+  const auto changed =
+      tenants.Configure({{"chat", {.weight = 2}}, {"set", {.weight = 2}}, {"same", {.weight = 1}}, {"new", {}}}, {});
+  EXPECT_THAT(changed, ElementsAre("chat", "new"));
+  EXPECT_EQ(tenants.all().at("chat").policy.weight, 2u);
+  EXPECT_EQ(tenants.all().at("set").policy.weight, 7u);
+  EXPECT_EQ(tenants.all().at("set").configured.weight, 2u) << "what `initial` says from now on";
+  EXPECT_TRUE(tenants.Admit("new").ok());
+}
+
+TEST(TenantsTest, WhoIsConfiguredNoMoreIsOneOfTheOthersOrStaysAsItIs) {
+  Tenants tenants({{"gone", {.weight = 1}}}, {}, {});
+  EXPECT_THAT(tenants.Configure({}, std::nullopt), IsEmpty());
+  EXPECT_EQ(tenants.all().at("gone").policy.weight, 1u);
+  EXPECT_THAT(tenants.Configure({}, TenantPolicy{.weight = 3}), ElementsAre("gone"));
+  EXPECT_EQ(tenants.all().at("gone").policy.weight, 3u);
+  EXPECT_EQ((*tenants.Admit("comes"))->policy.weight, 3u);
 }
 
 TEST(TenantsTest, OnlySoManyMayCome) {

@@ -100,6 +100,20 @@ void Broker::SetTenant(const std::string& tenant, const TenantPolicy& policy) {
   Handle(event::SetTenant{.tenant = tenant, .policy = policy});
 }
 
+absl::Status Broker::Configure(event::Configured configured, const std::map<std::string, std::string>& tenant_sockets) {
+  Handle(std::move(configured));
+  absl::Status first;
+  for (const auto& [tenant, socket] : tenant_sockets) {
+    const bool open =
+        std::any_of(doors_.begin(), doors_.end(), [&](const Door& door) { return door.tenant == tenant; });
+    if (open) continue;
+    absl::Status opened = Open(socket, tenant);
+    if (opened.ok()) opened = Listen(doors_.back());
+    first.Update(opened);
+  }
+  return first;
+}
+
 absl::StatusOr<Arbiter::Simulation> Broker::Simulate(const std::string& tenant, std::optional<Bytes> want,
                                                      const std::optional<TenantPolicy>& policy) const {
   return arbiter_.Simulate(tenant, want, policy, MonotonicNow());

@@ -53,6 +53,9 @@ class Broker {
   // A change of a tenant's policy: checked, kept by the caller, then made. Between the two nobody else may change one.
   absl::StatusOr<Arbiter::CheckedChange> CheckTenantChange(const Arbiter::TenantChange& change) const;
   void SetTenant(const std::string& tenant, const TenantPolicy& policy);
+  // The configuration was read anew. `tenant_sockets` as in the options: those that are new are opened, none is closed. Where one
+  // cannot be, says why, and the rest is done.
+  absl::Status Configure(event::Configured configured, const std::map<std::string, std::string>& tenant_sockets);
   absl::StatusOr<Arbiter::Simulation> Simulate(const std::string& tenant, std::optional<Bytes> want,
                                                const std::optional<TenantPolicy>& policy) const;
   // The policy's snapshot and plan as they would be now.

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -51,6 +52,16 @@ void ServiceManager::Ready(EventLoop& loop, std::function<std::string()> status)
   Send(absl::StrCat("READY=1\nSTATUS=", status_()));
   if (watchdog_.has_value()) Feed(loop);
 }
+
+void ServiceManager::Reloading() {
+  // systemd takes a READY that is older than this for one of before.
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t microseconds = int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+  Send(absl::StrCat("RELOADING=1\nMONOTONIC_USEC=", microseconds));
+}
+
+void ServiceManager::Serving() { Send("READY=1"); }
 
 void ServiceManager::Stopping() { Send("STOPPING=1"); }
 

@@ -25,6 +25,9 @@ class ServiceManager {
   // The broker serves. `status` says in a line what it does; it is asked anew as often as the watchdog is fed. From the
   // loop, whose thread is the arbiter's: one that hangs feeds nobody. `loop` is not owned, and must not run on after this.
   void Ready(EventLoop& loop, std::function<std::string()> status);
+  // It reads its configuration anew, until it is Serving() again.
+  void Reloading();
+  void Serving();
   // It is about to end.
   void Stopping();
 

@@ -21,6 +21,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 
 // Listens as systemd does, on an abstract socket.
 class ServiceManagerTest : public ::testing::Test {
@@ -62,6 +63,13 @@ TEST_F(ServiceManagerTest, ItIsToldThatTheBrokerServesAndThatItEnds) {
   manager.Stopping();
   EXPECT_THAT(Heard(), ElementsAre("READY=1\nSTATUS=lends 0 B", "STOPPING=1"));
   EXPECT_EQ(manager.watchdog(), std::nullopt);
+}
+
+TEST_F(ServiceManagerTest, ItIsToldThatTheConfigurationIsReadAnew) {
+  ServiceManager manager = ServiceManager::FromEnvironment();
+  manager.Reloading();
+  manager.Serving();
+  EXPECT_THAT(Heard(), ElementsAre(MatchesRegex("RELOADING=1\nMONOTONIC_USEC=[0-9]+"), "READY=1"));
 }
 
 TEST_F(ServiceManagerTest, TheWatchdogIsFedFromTheLoopWithWhatItDoesThen) {

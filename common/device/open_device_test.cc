@@ -27,7 +27,8 @@ TEST(ParseDeviceSpecTest, ReadsEachForm) {
 }
 
 TEST(ParseDeviceSpecTest, RefusesAnythingElseAndSaysWhatIsAccepted) {
-  for (const char* text : {"cuda", "cuda:", "cuda:-1", "cuda:x", "cuda:GPU-1", "host:", "gpu0", "-1", "GPU-1", "Host"}) {
+  for (const char* text :
+       {"cuda", "cuda:", "cuda:-1", "cuda:x", "cuda:GPU-1", "host:", "gpu0", "-1", "GPU-1", "Host"}) {
     const absl::Status status = ParseDeviceSpec(text).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(std::string(status.message()), HasSubstr(std::string("'") + text + "'"));

@@ -182,6 +182,16 @@ class MetricsTest(unittest.TestCase):
             ran = promtool(*arguments)
             self.assertEqual(ran.returncode, 0, f"{arguments}: {ran.stdout}{ran.stderr}")
 
+    def test_the_manual_has_every_metric_and_every_alert(self) -> None:
+        self.eventually(lambda: self.server.query("kvbroker_up"), "the broker is not seen")
+        self.replay()
+        self.eventually(lambda: self.server.query("kvbroker_tenant_holding_bytes"), "no session is there")
+        manual = (ROOT / "docs/operations.md").read_text()
+        names = re.findall(r"^# TYPE kvbroker_(\w+)", get(self.metrics_url), re.MULTILINE)
+        names += re.findall(r"alert: (\w+)", RULES.read_text())
+        self.assertGreater(len(names), 60)
+        self.assertEqual([name for name in names if not re.search(rf"`{name}\b", manual)], [])
+
     def test_every_alert_is_tested(self) -> None:
         alerts = set(re.findall(r"alert: (\w+)", RULES.read_text()))
         tested = RULES.with_name("kvbroker.rules_test.yml").read_text()
