@@ -13,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "cli/command.h"
 #include "cli/completion.h"
+#include "cli/events.h"
 #include "cli/launch.h"
 #include "cli/limit.h"
 #include "cli/room_session.h"
@@ -87,6 +88,7 @@ std::vector<Declared> DeclareCommands(CLI::App& app, Globals& globals) {
   add(std::make_unique<SessionsCommand>());
   add(std::make_unique<RoomsCommand>());
   add(std::make_unique<WatchCommand>());
+  add(std::make_unique<EventsCommand>());
   add(std::make_unique<WhyCommand>());
   add(std::make_unique<SimulateCommand>());
   add(std::make_unique<TenantCommand>());

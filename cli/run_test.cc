@@ -199,8 +199,8 @@ TEST_F(RunTest, WrongArgumentsAreNamed) {
 TEST_F(RunTest, EveryCommandHelps) {
   EXPECT_THAT(Kvctl({"--help"}).out,
               AllOf(HasSubstr("kvctl status"), HasSubstr("Exit codes: 0 ok, 1 failed, 2 usage")));
-  for (const char* command : {"status", "tenants", "sessions", "rooms", "watch", "why", "simulate", "tenant", "limit",
-                              "launch", "completion", "version"}) {
+  for (const char* command : {"status", "tenants", "sessions", "rooms", "watch", "events", "why", "simulate", "tenant",
+                              "limit", "launch", "completion", "version"}) {
     const Outcome outcome = Kvctl({command, "--help"});
     EXPECT_EQ(outcome.exit_code, kExitOk);
     EXPECT_THAT(outcome.out, AllOf(HasSubstr("Examples:\n"), HasSubstr(absl::StrCat("  kvctl ", command))));

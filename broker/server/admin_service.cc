@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "broker/server/convert.h"
+#include "broker/server/event_log.h"
 #include "broker/server/explain_session.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -21,6 +23,9 @@ namespace {
 constexpr int kMostThreads = 2 * AdminService::kMostWatchers;  // watchers keep one each
 constexpr uint32_t kDefaultWatchMs = 500;
 constexpr uint32_t kFastestWatchMs = 50;
+constexpr absl::Duration kNoticed =
+    absl::Milliseconds(200);         // within so long: a caller who leaves, news for who follows
+constexpr size_t kMostEvents = 256;  // in a batch
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
@@ -248,6 +253,57 @@ grpc::Status AdminService::ListRooms(grpc::ServerContext* context, const admin::
   return grpc::Status::OK;
 }
 
+absl::Status AdminService::Enter() {
+  absl::MutexLock lock(&mu_);
+  if (watchers_ == kMostWatchers) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the broker is watched ", kMostWatchers, " times already, which is the most at once"));
+  }
+  ++watchers_;
+  return absl::OkStatus();
+}
+
+void AdminService::Leave() {
+  absl::MutexLock lock(&mu_);
+  --watchers_;
+}
+
+absl::Status AdminService::WaitUntil(absl::Time when, const grpc::ServerContext& context) {
+  // In slices, so that a caller who leaves is noticed before the time has come.
+  for (absl::Duration left = when - MonotonicNow(); left > absl::ZeroDuration() && !context.IsCancelled();
+       left = when - MonotonicNow()) {
+    absl::MutexLock lock(&mu_);
+    if (mu_.AwaitWithTimeout(absl::Condition(&ending_), std::min(left, kNoticed))) {
+      return absl::UnavailableError("the broker is ending");
+    }
+  }
+  return absl::OkStatus();
+}
+
+grpc::Status AdminService::Events(grpc::ServerContext* context, const admin::v1::EventsRequest* request,
+                                  grpc::ServerWriter<admin::v1::EventBatch>* writer) {
+  if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
+  if (const absl::Status entered = Enter(); !entered.ok()) return ToGrpc(entered);
+  const absl::Cleanup leave = [this] { Leave(); };
+  uint64_t after = request->after();
+  while (!context->IsCancelled()) {
+    std::vector<EventLog::Entry> entries;
+    if (!loop_.Call([&] { entries = broker_.event_log().Since(after, kMostEvents); })) {
+      return ToGrpc(absl::UnavailableError("the broker is ending"));
+    }
+    if (!entries.empty()) {
+      admin::v1::EventBatch batch;
+      for (const EventLog::Entry& entry : entries) FillEvent(entry, *batch.add_events());
+      after = entries.back().number;
+      if (!writer->Write(batch)) break;
+      continue;
+    }
+    if (!request->follow()) break;
+    if (const absl::Status waited = WaitUntil(MonotonicNow() + kNoticed, *context); !waited.ok()) return ToGrpc(waited);
+  }
+  return grpc::Status::OK;
+}
+
 grpc::Status AdminService::Watch(grpc::ServerContext* context, const admin::v1::WatchRequest* request,
                                  grpc::ServerWriter<admin::v1::Snapshot>* writer) {
   if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
@@ -256,18 +312,8 @@ grpc::Status AdminService::Watch(grpc::ServerContext* context, const admin::v1::
     return ToGrpc(absl::InvalidArgumentError(
         absl::StrCat("an interval of ", interval_ms, " ms is shorter than ", kFastestWatchMs, " ms")));
   }
-  {
-    absl::MutexLock lock(&mu_);
-    if (watchers_ == kMostWatchers) {
-      return ToGrpc(absl::ResourceExhaustedError(
-          absl::StrCat("the broker is watched ", kMostWatchers, " times already, which is the most at once")));
-    }
-    ++watchers_;
-  }
-  const absl::Cleanup leave = [this] {
-    absl::MutexLock lock(&mu_);
-    --watchers_;
-  };
+  if (const absl::Status entered = Enter(); !entered.ok()) return ToGrpc(entered);
+  const absl::Cleanup leave = [this] { Leave(); };
   absl::Time next = MonotonicNow();
   while (!context->IsCancelled()) {
     const absl::StatusOr<BrokerReport> report = Report();
@@ -279,14 +325,7 @@ grpc::Status AdminService::Watch(grpc::ServerContext* context, const admin::v1::
     if (!writer->Write(snapshot)) break;
 
     next = std::max(next + absl::Milliseconds(interval_ms), MonotonicNow());
-    // In slices, so that a caller who leaves is noticed before the interval is over.
-    for (absl::Duration left = next - MonotonicNow(); left > absl::ZeroDuration() && !context->IsCancelled();
-         left = next - MonotonicNow()) {
-      absl::MutexLock lock(&mu_);
-      if (mu_.AwaitWithTimeout(absl::Condition(&ending_), std::min(left, absl::Milliseconds(200)))) {
-        return ToGrpc(absl::UnavailableError("the broker is ending"));
-      }
-    }
+    if (const absl::Status waited = WaitUntil(next, *context); !waited.ok()) return ToGrpc(waited);
   }
   return grpc::Status::OK;
 }

@@ -48,6 +48,8 @@ class AdminService : public admin::v1::Admin::Service {
                    admin::v1::WhyResponse* response) override;
   grpc::Status ListRooms(grpc::ServerContext* context, const admin::v1::ListRoomsRequest* request,
                          admin::v1::ListRoomsResponse* response) override;
+  grpc::Status Events(grpc::ServerContext* context, const admin::v1::EventsRequest* request,
+                      grpc::ServerWriter<admin::v1::EventBatch>* writer) override ABSL_LOCKS_EXCLUDED(mu_);
   grpc::Status Watch(grpc::ServerContext* context, const admin::v1::WatchRequest* request,
                      grpc::ServerWriter<admin::v1::Snapshot>* writer) override ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -61,6 +63,11 @@ class AdminService : public admin::v1::Admin::Service {
 
   // UNAVAILABLE: the broker is ending.
   absl::StatusOr<BrokerReport> Report();
+  // One more who keeps a thread; RESOURCE_EXHAUSTED: there are too many. Leave() ends it.
+  absl::Status Enter() ABSL_LOCKS_EXCLUDED(mu_);
+  void Leave() ABSL_LOCKS_EXCLUDED(mu_);
+  // Until `when`, or until the caller has left. UNAVAILABLE: the broker is ending.
+  absl::Status WaitUntil(absl::Time when, const grpc::ServerContext& context) ABSL_LOCKS_EXCLUDED(mu_);
   void Fill(const BrokerReport& report, admin::v1::Status& status) const;
 
   const std::unique_ptr<AdminDoor> door_;

@@ -112,6 +112,34 @@ TEST_F(AdminServiceTest, EachChangeLeavesALineThatSaysWhoDidWhat) {
   EXPECT_THAT(log, HasSubstr("SetTenant tenant='x\\nforged' refused: '"));
 }
 
+TEST_F(AdminServiceTest, WhoFollowsIsToldWhatWasAndWhatHappens) {
+  ASSERT_TRUE(SetTenant([](auto& r) { r.set_weight(7); }).ok());
+  grpc::ClientContext context;
+  admin::v1::EventsRequest request;
+  request.set_follow(true);
+  const auto reader = stub_->Events(&context, request);
+  admin::v1::EventBatch batch;
+  ASSERT_TRUE(reader->Read(&batch));
+  const admin::v1::BrokerEvent last = batch.events(batch.events_size() - 1);
+  EXPECT_THAT(last.text(), HasSubstr("policy set tenant=chat"));
+  ASSERT_TRUE(SetTenant([](auto& r) { r.set_weight(8); }).ok());
+  ASSERT_TRUE(reader->Read(&batch));
+  EXPECT_EQ(batch.events(0).number(), last.number() + 1);
+  EXPECT_THAT(batch.events(0).text(), HasSubstr("weight=8"));
+  EXPECT_FALSE(batch.events(0).warning());
+  context.TryCancel();
+}
+
+TEST_F(AdminServiceTest, WhoDoesNotFollowIsToldWhatWasAndNoMore) {
+  ASSERT_TRUE(SetTenant([](auto& r) { r.set_weight(7); }).ok());
+  grpc::ClientContext context;
+  const auto reader = stub_->Events(&context, {});
+  admin::v1::EventBatch batch;
+  EXPECT_TRUE(reader->Read(&batch));
+  EXPECT_FALSE(reader->Read(&batch));
+  EXPECT_TRUE(reader->Finish().ok());
+}
+
 TEST_F(AdminServiceTest, WatchersBeyondTheBoundAreRefusedAndOthersAreServed) {
   std::vector<std::unique_ptr<Watcher>> watchers;
   for (int i = 0; i < AdminService::kMostWatchers; ++i) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "broker/server/convert.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -32,6 +33,19 @@ int DescriptorsForSlots() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<int>::max();
   const rlim_t most = std::min<rlim_t>(limit.rlim_cur, std::numeric_limits<int>::max());
   return static_cast<int>(std::max(most / 2, most - std::min<rlim_t>(most, 1024)));
+}
+
+std::string InWords(const effect::TellGrant& told) {
+  return absl::StrCat("granted session=", told.session.value(), " lease=", told.lease.value(),
+                      " slots_since_opening=", told.total);
+}
+
+std::string InWords(const effect::TellTarget& told) {
+  std::string text = absl::StrCat("target session=", told.session.value(),
+                                  " max=", told.max.has_value() ? absl::StrCat(told.max->in_bytes()) : "none");
+  if (told.within > absl::ZeroDuration()) absl::StrAppend(&text, " within=", absl::FormatDuration(told.within));
+  if (!told.reason.empty()) absl::StrAppend(&text, ": ", told.reason);
+  return text;
 }
 
 std::string Serialized(const v1::BrokerFrame& frame) { return frame.SerializeAsString(); }
@@ -385,12 +399,25 @@ void Broker::Perform(effect::Refuse& refuse) {
 
 template <typename Told>
 void Broker::Perform(Told& told) {
+  Send(told);
+}
+
+template <typename Told>
+void Broker::Send(const Told& told) {
   if (const auto it = clients_.find(told.session); it != clients_.end()) it->second.control->Send(ToMessage(told));
 }
 
-void Broker::Perform(effect::TellError& told) {
-  if (const auto it = clients_.find(told.session); it != clients_.end()) it->second.control->Send(ToMessage(told));
+void Broker::Perform(effect::TellGrant& told) {
+  event_log_.Add(absl::Now(), /*warning=*/false, InWords(told));
+  Send(told);
 }
+
+void Broker::Perform(effect::TellTarget& told) {
+  event_log_.Add(absl::Now(), /*warning=*/false, InWords(told));
+  Send(told);
+}
+
+void Broker::Perform(effect::TellError& told) { Send(told); }
 
 void Broker::Perform(effect::Disconnect& disconnect) {
   const auto it = clients_.find(disconnect.session);
@@ -446,6 +473,7 @@ void Broker::Perform(effect::DiscardMade& discard) { worker_.Dispose(made_.TakeM
 void Broker::Perform(effect::SampleDevice& sample) { LookAtDevice(sample.delay); }
 
 void Broker::Perform(effect::Note& note) {
+  event_log_.Add(absl::Now(), note.level != effect::Note::Level::kInfo, note.text);
   Log(note.level == effect::Note::Level::kInfo ? LogLevel::kInfo : LogLevel::kWarning, note.text);
 }
 

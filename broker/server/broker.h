@@ -16,6 +16,7 @@
 #include "broker/core/arbiter.h"
 #include "broker/journal/journal.h"
 #include "broker/server/control.h"
+#include "broker/server/event_log.h"
 #include "broker/server/event_loop.h"
 #include "broker/server/extent_worker.h"
 #include "broker/server/made_extents.h"
@@ -62,6 +63,9 @@ class Broker {
   Arbiter::Simulation PlanNow() const;
   // What is known by now of whether the device zeroes what it gives out anew; OK: it does.
   void NoteZeroing(const absl::Status& status);
+
+  // What happened lately.
+  const EventLog& event_log() const { return event_log_; }
 
   uint64_t epoch() const { return options_.epoch; }
   // Why there is nothing more to serve: DATA_LOSS, the device is lost; the loop has been stopped over it. OK: there is.
@@ -114,8 +118,12 @@ class Broker {
   void Perform(effect::Admit& admit);
   void Perform(effect::Refuse& refuse);
   void Perform(effect::TellError& told);
+  void Perform(effect::TellGrant& told);
+  void Perform(effect::TellTarget& told);
   template <typename Told>
   void Perform(Told& told);
+  template <typename Told>
+  void Send(const Told& told);
   void Perform(effect::Disconnect& disconnect);
   void Perform(effect::EndProcess& end);
   void Perform(effect::EndSession& end);
@@ -140,6 +148,7 @@ class Broker {
   std::map<SessionId, Client> clients_;
   MadeExtents made_;
   std::deque<Event> events_;
+  EventLog event_log_;
   bool handling_ = false;
   uint64_t next_connection_ = 1;
   Bytes own_share_;  // this process's share of the device, as of the newest look

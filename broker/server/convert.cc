@@ -285,6 +285,13 @@ void FillStatus(const BrokerReport& report, admin::v1::Status& status) {
   status.set_tenants(static_cast<uint32_t>(report.tenants.size()));
 }
 
+void FillEvent(const EventLog::Entry& from, admin::v1::BrokerEvent& to) {
+  to.set_number(from.number);
+  to.set_time_ms(static_cast<uint64_t>(absl::ToUnixMillis(from.at)));
+  to.set_warning(from.warning);
+  to.set_text(from.text);
+}
+
 void FillLatencies(const LatencyHistogram& from, admin::v1::Latencies& to) {
   for (const absl::Duration bound : LatencyHistogram::kBounds) to.add_upper_bound_s(absl::ToDoubleSeconds(bound));
   for (const uint64_t count : from.counts()) to.add_count(count);

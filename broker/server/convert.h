@@ -7,6 +7,7 @@
 #include "broker/core/effect.h"
 #include "broker/core/event.h"
 #include "broker/core/report.h"
+#include "broker/server/event_log.h"
 #include "common/base/ids.h"
 #include "proto/admin.pb.h"
 #include "proto/engine.pb.h"
@@ -39,6 +40,7 @@ v1::BrokerMessage ToMessage(const effect::TellError& told);
 
 // The memory, counters and numbers of a report; what the report does not know is left to the caller.
 void FillStatus(const BrokerReport& report, admin::v1::Status& status);
+void FillEvent(const EventLog::Entry& from, admin::v1::BrokerEvent& to);
 void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to);
 void FillSession(const BrokerReport::Session& from, admin::v1::Session& to);
 void FillRoom(const BrokerReport::RoomRow& from, admin::v1::Room& to);

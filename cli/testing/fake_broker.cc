@@ -171,6 +171,20 @@ admin::v1::ListSessionsResponse SampleSessions() {
   return response;
 }
 
+admin::v1::EventBatch SampleEvents() {
+  admin::v1::EventBatch batch;
+  admin::v1::BrokerEvent& granted = *batch.add_events();
+  granted.set_number(7);
+  granted.set_time_ms(1'795'818'604'117);
+  granted.set_text("granted session=1 lease=1 slots_since_opening=4");
+  admin::v1::BrokerEvent& missed = *batch.add_events();
+  missed.set_number(8);
+  missed.set_time_ms(1'795'818'605'000);
+  missed.set_warning(true);
+  missed.set_text("target missed session=1 tenant=chat");
+  return batch;
+}
+
 admin::v1::ListRoomsResponse SampleRooms() {
   admin::v1::ListRoomsResponse response;
   AddRoom(response, 3, "launch", "ready", 2 * kGiB, kGiB / 2, 4'000);
@@ -323,6 +337,16 @@ grpc::Status FakeBroker::ListRooms(grpc::ServerContext*, const admin::v1::ListRo
                                    admin::v1::ListRoomsResponse* response) {
   *response = SampleRooms();
   return Failure();
+}
+
+grpc::Status FakeBroker::Events(grpc::ServerContext* context, const admin::v1::EventsRequest* request,
+                                grpc::ServerWriter<admin::v1::EventBatch>* writer) {
+  writer->Write(SampleEvents());
+  absl::MutexLock lock(&mu_);
+  while (request->follow() && failure_.ok() && !ending_ && !context->IsCancelled()) {
+    mu_.AwaitWithTimeout(absl::Condition(&ending_), absl::Milliseconds(20));
+  }
+  return failure_;
 }
 
 grpc::Status FakeBroker::Watch(grpc::ServerContext* context, const admin::v1::WatchRequest* request,

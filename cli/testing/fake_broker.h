@@ -34,6 +34,7 @@ admin::v1::ListRoomsResponse SampleRooms();
 admin::v1::SimulateResponse SampleSimulation();
 admin::v1::WhyResponse SampleWhy();
 admin::v1::Snapshot SampleSnapshot();
+admin::v1::EventBatch SampleEvents();
 
 // An admin service that answers with the samples above, on <runtime_dir>/<uuid>/admin/admin.sock. Thread-safe.
 class FakeBroker : public admin::v1::Admin::Service {
@@ -70,6 +71,9 @@ class FakeBroker : public admin::v1::Admin::Service {
                    admin::v1::WhyResponse* response) override;
   grpc::Status ListRooms(grpc::ServerContext*, const admin::v1::ListRoomsRequest*,
                          admin::v1::ListRoomsResponse* response) override;
+  // The samples; who follows waits then, until this ends.
+  grpc::Status Events(grpc::ServerContext* context, const admin::v1::EventsRequest* request,
+                      grpc::ServerWriter<admin::v1::EventBatch>* writer) override;
   grpc::Status Watch(grpc::ServerContext* context, const admin::v1::WatchRequest* request,
                      grpc::ServerWriter<admin::v1::Snapshot>* writer) override;
 
