@@ -43,7 +43,9 @@ std::string InWords(const effect::TellGrant& told) {
 std::string InWords(const effect::TellTarget& told) {
   std::string text = absl::StrCat("target session=", told.session.value(),
                                   " max=", told.max.has_value() ? absl::StrCat(told.max->in_bytes()) : "none");
-  if (told.within > absl::ZeroDuration()) absl::StrAppend(&text, " within=", absl::FormatDuration(told.within));
+  if (told.within > absl::ZeroDuration()) {
+    absl::StrAppend(&text, " within=", absl::FormatDuration(absl::Trunc(told.within, absl::Milliseconds(1))));
+  }
   if (!told.reason.empty()) absl::StrAppend(&text, ": ", told.reason);
   return text;
 }
