@@ -120,12 +120,15 @@ absl::StatusOr<std::map<std::string, std::string>> TenantSockets(const RuntimeDi
   return sockets;
 }
 
-// Makes `config` hold as far as that is possible for a broker that runs; where it is wrong, all stays as it was.
+// Makes `config` hold as far as that is possible for a broker that runs. INVALID_ARGUMENT: it is wrong, and all stays as it was.
+// Else: a tenant's own socket cannot be opened, and the rest holds.
 absl::Status Reload(const BrokerConfig& config, Bytes capacity, const RuntimeDir& dir, Broker& broker) {
   KVB_ASSIGN_OR_RETURN(const auto tenants, config.TenantPolicies(capacity));
   const AccessRules access = config.Access();
   KVB_ASSIGN_OR_RETURN(const auto sockets, TenantSockets(dir, access));
-  return broker.Configure({.tenants = tenants, .others = config.OtherTenants(capacity), .access = access}, sockets);
+  const absl::Status opened =
+      broker.Configure({.tenants = tenants, .others = config.OtherTenants(capacity), .access = access}, sockets);
+  return opened.ok() ? opened : absl::UnavailableError(opened.message());
 }
 
 // Sees whether the device zeroes what it gives out anew, says so, and returns the exit code. Makes a context on a GPU, and takes
@@ -166,7 +169,9 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
   if (!journal.trouble().empty()) {
     LogWarning(journal.trouble(), "; sessions behind it are known again when they come back");
   }
-  KVB_RETURN_IF_ERROR(dir.Link(absl::StrCat("gpu", device.info().ordinal)));
+  // A GPU's number is its own; a host device is called 0 where there is no other.
+  KVB_RETURN_IF_ERROR(device.info().kind == "cuda" ? dir.Link(absl::StrCat("gpu", device.info().ordinal))
+                                                   : dir.LinkUnlessServed("gpu0"));
 
   KVB_ASSIGN_OR_RETURN(PolicyStore store,
                        PolicyStore::Open(absl::StrCat(StateDir(config), "/", device.info().uuid, "/policy.textproto")));
@@ -214,7 +219,11 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
         if (!later.empty()) LogWarning("a restart is needed for: ", absl::StrJoin(later, ", "));
         reloaded = Reload(*then, capacity, dir, *broker);
       }
-      if (!reloaded.ok()) LogError("the configuration stays as it was: ", reloaded.message());
+      if (absl::IsInvalidArgument(reloaded)) {
+        LogError("the configuration stays as it was: ", reloaded.message());
+      } else if (!reloaded.ok()) {
+        LogError("not all of the configuration holds: ", reloaded.message());
+      }
       manager.Serving();
     };
     KVB_RETURN_IF_ERROR(loop->Watch(signals.get(), [&] {
@@ -260,7 +269,7 @@ int RunDaemon(int argc, char** argv, const Seams& seams) {
   const absl::Status served = Serve(config, reread, seams);
   if (served.ok()) return 0;
   std::cerr << "kvbrokerd: " << served.message() << "\n";
-  return kExitFailed;
+  return absl::IsInvalidArgument(served) ? kExitUsage : kExitFailed;  // what it was told makes no sense: it never will
 }
 
 }  // namespace kvbroker

@@ -27,7 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kDeadlineSeconds = 5;
 constexpr char kEnding[] = "the broker is ending";  // what it says as its last
 constexpr char kHowToStart[] = "start one with 'kvbrokerd --device host' or ./deploy/quickstart.sh";
 
@@ -160,14 +159,15 @@ std::vector<BrokerPlace> FindBrokers(const std::string& runtime_dir) {
   return found;
 }
 
-absl::StatusOr<Connection> Connection::Open(const Where& where) {
+absl::StatusOr<Connection> Connection::Open(const Where& where, absl::Duration patience) {
   KVB_ASSIGN_OR_RETURN(const std::string socket, FindSocket(where));
   return Connection(
-      socket, admin::v1::Admin::NewStub(grpc::CreateChannel(Address(socket), grpc::InsecureChannelCredentials())));
+      socket, patience,
+      admin::v1::Admin::NewStub(grpc::CreateChannel(Address(socket), grpc::InsecureChannelCredentials())));
 }
 
-void Connection::SetDeadline(grpc::ClientContext& context) {
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(kDeadlineSeconds));
+void Connection::SetDeadline(grpc::ClientContext& context) const {
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(patience_));
 }
 
 absl::Status Connection::Explain(const grpc::Status& status) const {
@@ -180,7 +180,7 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
       return absl::UnavailableError(absl::StrCat("the broker at ", socket_, " has gone away"));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return absl::DeadlineExceededError(
-          absl::StrCat("the broker at ", socket_, " does not answer within ", kDeadlineSeconds, " s"));
+          absl::StrCat("the broker at ", socket_, " does not answer within ", absl::FormatDuration(patience_)));
     case grpc::StatusCode::UNIMPLEMENTED:
       return absl::UnimplementedError(
           absl::StrCat("the broker at ", socket_, " does not know this command: it is of another version"));

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "proto/admin.grpc.pb.h"
 
 namespace kvbroker::cli {
@@ -44,12 +45,12 @@ std::vector<BrokerPlace> FindBrokers(const std::string& runtime_dir);
 // A broker's admin service. Thread-compatible.
 class Connection {
  public:
-  // Errors as FindSocket's.
-  static absl::StatusOr<Connection> Open(const Where& where);
+  // Errors as FindSocket's. `patience`: how long a call may take.
+  static absl::StatusOr<Connection> Open(const Where& where, absl::Duration patience = absl::Seconds(5));
 
   admin::v1::Admin::Stub& stub() const { return *stub_; }
 
-  // Calls a method of the stub and waits a few seconds at most.
+  // Calls a method of the stub.
   template <typename Request, typename Response>
   absl::StatusOr<Response> Ask(grpc::Status (admin::v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&,
                                                                               Response*),
@@ -65,15 +66,17 @@ class Connection {
   // `status`, not OK, in one line for people. What the broker itself says is kept as it is.
   absl::Status Explain(const grpc::Status& status) const;
 
+  // From now on, as long as a call may take.
+  void SetDeadline(grpc::ClientContext& context) const;
+
   const std::string& socket() const { return socket_; }
 
  private:
-  Connection(std::string socket, std::unique_ptr<admin::v1::Admin::Stub> stub)
-      : socket_(std::move(socket)), stub_(std::move(stub)) {}
-
-  static void SetDeadline(grpc::ClientContext& context);
+  Connection(std::string socket, absl::Duration patience, std::unique_ptr<admin::v1::Admin::Stub> stub)
+      : socket_(std::move(socket)), patience_(patience), stub_(std::move(stub)) {}
 
   std::string socket_;
+  absl::Duration patience_;
   std::unique_ptr<admin::v1::Admin::Stub> stub_;
 };
 

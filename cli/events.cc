@@ -39,6 +39,7 @@ absl::Status EventsCommand::Run(const Context& context) {
   admin::v1::EventsRequest request;
   request.set_follow(follow_);
   grpc::ClientContext call;
+  if (!follow_) broker.SetDeadline(call);
   const auto reader = broker.stub().Events(&call, request);
   admin::v1::EventBatch batch;
   while (reader->Read(&batch)) {

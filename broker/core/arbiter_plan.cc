@@ -179,12 +179,11 @@ void Arbiter::On(const event::SetTenant& set) {
 void Arbiter::On(const event::Configured& configured) {
   options_.access = configured.access;
   const std::vector<std::string> changed = tenants_.Configure(configured.tenants, configured.others);
-  if (!changed.empty()) ++policy_revision_;
   plan_is_due_ = true;
   for (const std::string& name : changed) TellPolicy(name, tenants_.all().at(name).policy);
-  Inform(absl::StrCat(
-      "configured tenants=", configured.tenants.size(), configured.others.has_value() ? " and others" : "",
-      " changed=", changed.empty() ? "none" : absl::StrJoin(changed, ","), " revision=", policy_revision_));
+  Inform(absl::StrCat("configured tenants=", configured.tenants.size(),
+                      configured.others.has_value() ? " and others" : "",
+                      " changed=", changed.empty() ? "none" : absl::StrJoin(changed, ",")));
 }
 
 void Arbiter::TellPolicy(const std::string& tenant, const TenantPolicy& policy) {

@@ -198,7 +198,7 @@ struct SetTenant {
   TenantPolicy policy;
 };
 
-// The configuration was read anew. What operators set at run time stays.
+// The configuration was read anew. What operators set at run time stays, and so does its revision.
 struct Configured {
   std::map<std::string, TenantPolicy> tenants;
   std::optional<TenantPolicy> others;  // as Arbiter::Options::other_tenants

@@ -45,10 +45,10 @@ absl::Status AccessRules::Check(const std::string& tenant, const Applicant& appl
   if (!access.uids.empty()) who.push_back(absl::StrCat("uid ", absl::StrJoin(access.uids, ", ")));
   if (!access.gids.empty()) who.push_back(absl::StrCat("gid ", absl::StrJoin(access.gids, ", ")));
   if (!access.cgroups.empty()) who.push_back(absl::StrCat("cgroup ", absl::StrJoin(access.cgroups, ", ")));
-  return absl::PermissionDeniedError(absl::StrCat("process ", applicant.process.pid, " of uid ", applicant.process.uid,
-                                                  ", gid ", applicant.process.gid, ", cgroup ",
-                                                  applicant.cgroup.empty() ? "unknown" : applicant.cgroup,
-                                                  " may not be ", name, "; it is for ", absl::StrJoin(who, ", or ")));
+  return absl::PermissionDeniedError(absl::StrCat(
+      "process ", applicant.process.pid, " of uid ", applicant.process.uid, ", gid ", applicant.process.gid,
+      ", cgroup ", applicant.cgroup.empty() ? "unknown" : absl::CHexEscape(applicant.cgroup), " may not be ", name,
+      "; it is for ", absl::StrJoin(who, ", or ")));
 }
 
 }  // namespace kvbroker

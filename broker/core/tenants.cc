@@ -51,6 +51,7 @@ void Tenants::Set(const std::string& name, const TenantPolicy& policy) {
   Tenant& tenant = it != tenants_.end() ? it->second : Add(name, others_.value_or(TenantPolicy{}));
   Change(tenant, policy);
   tenant.set = true;
+  tenant.left = false;
 }
 
 void Tenants::Change(Tenant& tenant, const TenantPolicy& policy) {
@@ -66,6 +67,7 @@ std::vector<std::string> Tenants::Configure(const std::map<std::string, TenantPo
   for (auto& [name, tenant] : tenants_) {
     const auto it = configured.find(name);
     tenant.configured = it != configured.end() ? it->second : others.value_or(tenant.configured);
+    tenant.left = it == configured.end() && !others.has_value() && !tenant.set;
     if (tenant.set || tenant.policy == tenant.configured) continue;
     Change(tenant, tenant.configured);
     changed.push_back(name);
@@ -93,7 +95,9 @@ absl::StatusOr<Tenants::Tenant*> Tenants::Admit(const std::string& name) {
     KVB_RETURN_IF_ERROR(CheckMayBeAdded(name));
     Add(name, *others_);
   }
-  return Find(name);
+  KVB_ASSIGN_OR_RETURN(Tenant * tenant, Find(name));
+  if (tenant->left) return Unknown(name);
+  return tenant;
 }
 
 absl::Status Tenants::Restore(const std::string& name) {

@@ -29,6 +29,7 @@ class Tenants {
     TenantPolicy policy;
     TenantPolicy configured;  // what it began with
     bool set = false;         // an operator has set its policy
+    bool left = false;        // configured no more, and there are no others: its sessions go on, new ones are refused
     Bytes peak;               // the most ever charged
     uint64_t last_turn = 0;   // order of the turns that were begun; 0: it has had none
     Spell turn;               // at most one tenant has it
@@ -68,7 +69,8 @@ class Tenants {
   // CheckMayBeAdded.
   void Set(const std::string& name, const TenantPolicy& policy);
   // The configuration is another one: as if they had come under it, but for those that operators have set. Who is in it no more
-  // is one of the others from now on, and stays as it is where there are to be none. Returns whose policy is another now.
+  // is one of the others from now on; where there are to be none its sessions go on as they are, and no new one is admitted.
+  // Returns whose policy is another now.
   std::vector<std::string> Configure(const std::map<std::string, TenantPolicy>& configured,
                                      std::optional<TenantPolicy> others);
   // RESOURCE_EXHAUSTED: the tenant is new, and there are too many.

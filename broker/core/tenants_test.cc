@@ -71,13 +71,16 @@ TEST(TenantsTest, AnotherConfigurationHoldsForWhoWasNotSetByOperators) {
   EXPECT_TRUE(tenants.Admit("new").ok());
 }
 
-TEST(TenantsTest, WhoIsConfiguredNoMoreIsOneOfTheOthersOrStaysAsItIs) {
-  Tenants tenants({{"gone", {.weight = 1}}}, {}, {});
+TEST(TenantsTest, WhoIsConfiguredNoMoreIsOneOfTheOthersOrAdmittedNoMore) {
+  Tenants tenants({{"gone", {.weight = 1}}, {"set", {}}}, {{"set", {}}}, {});
   EXPECT_THAT(tenants.Configure({}, std::nullopt), IsEmpty());
-  EXPECT_EQ(tenants.all().at("gone").policy.weight, 1u);
+  EXPECT_EQ(tenants.all().at("gone").policy.weight, 1u) << "it has sessions, maybe";
+  EXPECT_EQ(tenants.Admit("gone").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(tenants.Admit("set").ok());
   EXPECT_THAT(tenants.Configure({}, TenantPolicy{.weight = 3}), ElementsAre("gone"));
   EXPECT_EQ(tenants.all().at("gone").policy.weight, 3u);
   EXPECT_EQ((*tenants.Admit("comes"))->policy.weight, 3u);
+  EXPECT_TRUE(tenants.Admit("gone").ok());
 }
 
 TEST(TenantsTest, OnlySoManyMayCome) {

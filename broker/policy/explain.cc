@@ -1,5 +1,6 @@
 #include "broker/policy/explain.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -59,7 +60,7 @@ class Explainer {
         return absl::StrCat(Holds(), ": room for memory outside the broker comes first, ", Size(snapshot_.room_short),
                             " of it are missing");
       case Rule::kOnItsWay:
-        return absl::StrCat(Holds(), " and should have ", Size(share_.entitled), ": ", Size(OnItsWay()),
+        return absl::StrCat(Holds(), " and should have ", Size(share_.owed), ": ", Size(OnItsWay()),
                             " are on their way back",
                             verdict_.because_of.has_value() ? absl::StrCat(", most of it from ", Because()) : "");
       case Rule::kFull:
@@ -74,6 +75,7 @@ class Explainer {
   std::string Who() const { return absl::StrCat("tenant ", tenant_.name); }
   std::string Because() const { return absl::StrCat("tenant ", Other().name); }
 
+  Bytes Held() const { return MinusOrZero(tenant_.charged, tenant_.returned); }
   // Without its limit.
   Bytes Wanted() const {
     Bytes sum;
@@ -83,15 +85,14 @@ class Explainer {
     return sum;
   }
   std::string Holds() const {
-    return absl::StrCat(Who(), " holds ", Size(MinusOrZero(tenant_.charged, tenant_.returned)), " of the ",
-                        Size(share_.wanted), " it wants");
+    return absl::StrCat(Who(), " holds ", Size(Held()), " of the ", Size(share_.wanted), " it wants");
   }
   std::string HasOf(const std::string& what) const {
     const std::string more = share_.owed < share_.entitled ? absl::StrCat(", and may have ", Size(share_.entitled),
                                                                           " once it uses the idle bytes that it holds")
                                                            : "";
-    return absl::StrCat(Who(), " has ", what, ", ", Size(share_.owed), " of the ", Size(share_.wanted), " it wants",
-                        more);
+    const Bytes has = std::max(share_.owed, std::min(Held(), share_.entitled));
+    return absl::StrCat(Who(), " has ", what, ", ", Size(has), " of the ", Size(share_.wanted), " it wants", more);
   }
 
   std::string Impossible() const {

@@ -124,7 +124,10 @@ absl::Status Broker::Configure(event::Configured configured, const std::map<std:
         std::any_of(doors_.begin(), doors_.end(), [&](const Door& door) { return door.tenant == tenant; });
     if (open) continue;
     absl::Status opened = Open(socket, tenant);
-    if (opened.ok()) opened = Listen(doors_.back());
+    if (opened.ok()) {
+      opened = Listen(doors_.back());
+      if (!opened.ok()) doors_.pop_back();  // the next time it is tried anew
+    }
     first.Update(opened);
   }
   return first;

@@ -1,8 +1,23 @@
 #include "broker/server/event_log.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
 
 namespace kvbroker {
+
+void EventLog::Add(absl::Time at, bool warning, std::string text) {
+  if (text.size() > kLongest) {
+    text.resize(kLongest);
+    text += "...";
+  }
+  for (char& c : text) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+  }
+  entries_.push_back({.number = ++newest_, .at = at, .warning = warning, .text = std::move(text)});
+  if (entries_.size() > kRemembered) entries_.pop_front();
+}
 
 std::vector<EventLog::Entry> EventLog::Since(uint64_t after, size_t most) const {
   const uint64_t forgotten = newest_ - entries_.size();

@@ -5,17 +5,18 @@
 #include <cstdint>
 #include <deque>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 
 namespace kvbroker {
 
-// What happened lately and why, in words: the newest so many. Thread-bound.
+// What happened lately and why, in words: the newest so many, each of bounded length and of printable ASCII alone, whatever names
+// clients gave themselves. Thread-bound.
 class EventLog {
  public:
   static constexpr size_t kRemembered = 4096;
+  static constexpr size_t kLongest = 1024;
 
   struct Entry {
     uint64_t number = 0;  // 1, 2, 3, ...
@@ -24,10 +25,7 @@ class EventLog {
     std::string text;
   };
 
-  void Add(absl::Time at, bool warning, std::string text) {
-    entries_.push_back({.number = ++newest_, .at = at, .warning = warning, .text = std::move(text)});
-    if (entries_.size() > kRemembered) entries_.pop_front();
-  }
+  void Add(absl::Time at, bool warning, std::string text);
 
   // The first `most` of those that are newer than number `after`. Where that one's next is remembered no more, those that are.
   std::vector<Entry> Since(uint64_t after, size_t most) const;

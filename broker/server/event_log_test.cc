@@ -27,6 +27,15 @@ TEST(EventLogTest, TellsWhatIsNewerThanOneInTurn) {
   EXPECT_THAT(log.Since(UINT64_MAX, 10), IsEmpty()) << "of an earlier broker's";
 }
 
+TEST(EventLogTest, KeepsNoMoreThanSoMuchOfATextAndNothingThatIsNoText) {
+  EventLog log;
+  log.Add(absl::UnixEpoch(), true, "cgroup \xff\x1b[2J");
+  log.Add(absl::UnixEpoch(), true, std::string(1 << 20, 'x'));
+  const auto entries = log.Since(0, 2);
+  EXPECT_EQ(entries[0].text, "cgroup ??[2J");
+  EXPECT_EQ(entries[1].text.size(), EventLog::kLongest + 3);
+}
+
 TEST(EventLogTest, ForgetsTheOldest) {
   EventLog log;
   for (size_t i = 0; i < EventLog::kRemembered + 2; ++i) log.Add(absl::UnixEpoch(), false, "");

@@ -94,7 +94,6 @@ absl::StatusOr<uint64_t> RuntimeDir::NextEpoch() const {
 
 absl::Status RuntimeDir::Link(absl::string_view link) const {
   const std::string path = absl::StrCat(root_, "/", link);
-  if (IsLocked(path + "/lock")) return absl::OkStatus();
   std::error_code error;
   const auto status = std::filesystem::symlink_status(path, error);
   if (std::filesystem::exists(status) && !std::filesystem::is_symlink(status)) return absl::OkStatus();
@@ -105,6 +104,11 @@ absl::Status RuntimeDir::Link(absl::string_view link) const {
     return ErrnoToStatus(errno, absl::StrCat("linking ", path));
   }
   return absl::OkStatus();
+}
+
+absl::Status RuntimeDir::LinkUnlessServed(absl::string_view link) const {
+  if (IsLocked(absl::StrCat(root_, "/", link, "/lock"))) return absl::OkStatus();
+  return Link(link);
 }
 
 absl::Status RuntimeDir::AdmitToAdmin(const std::string& group) const {

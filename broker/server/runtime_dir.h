@@ -16,7 +16,7 @@ namespace kvbroker {
 //   <root>/<uuid>/tenants/<tenant>/engine.sock   of each tenant that has its own
 //   <root>/gpu0                 a link to the folder of the GPU that CUDA counts as 0, for people; gpu1 to that of 1
 //
-// A host device takes gpu0. A link to the folder of a broker that lives is left to it.
+// A host device takes gpu0 where no other broker that lives has it.
 //
 // The lock is the kernel's and ends with the process, however it ends. Thread-compatible.
 class RuntimeDir {
@@ -36,8 +36,10 @@ class RuntimeDir {
 
   // One more than the epoch of the broker before, kept before it is returned. Starts with 1.
   absl::StatusOr<uint64_t> NextEpoch() const;
-  // Makes <root>/<link> lead here, unless it leads to the folder of a broker that lives, or is something else than a link.
+  // Makes <root>/<link> lead here, unless something else than a link is there.
   absl::Status Link(absl::string_view link) const;
+  // As Link(), where the link does not lead to the folder of a broker that lives.
+  absl::Status LinkUnlessServed(absl::string_view link) const;
   // Lets `group` connect to the admin socket, which is bound by now, besides its owner. Where there is no such group,
   // or this process may not give files to it, the socket stays with the process's own group.
   absl::Status AdmitToAdmin(const std::string& group) const;

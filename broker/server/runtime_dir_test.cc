@@ -64,22 +64,26 @@ TEST_F(RuntimeDirTest, NamesAPathThatIsTooLongForItsSockets) {
   EXPECT_THAT(std::string(status.message()), HasSubstr(root));
 }
 
-TEST_F(RuntimeDirTest, WhatIsNoLinkIsNotReplacedByOne) {
+TEST_F(RuntimeDirTest, LinksAreReplacedAndOtherFilesAreNot) {
   const auto x = RuntimeDir::Open(root_, "HOST-x");
+  const auto y = RuntimeDir::Open(root_, "HOST-y");
+  ASSERT_TRUE(x->Link("gpu0").ok());
+  ASSERT_TRUE(y->Link("gpu0").ok());
+  EXPECT_EQ(std::filesystem::read_symlink(root_ + "/gpu0"), "HOST-y");
   std::filesystem::create_directory(root_ + "/gpu1");
-  ASSERT_TRUE(x->Link("gpu1").ok());
+  ASSERT_TRUE(y->Link("gpu1").ok());
   EXPECT_FALSE(std::filesystem::is_symlink(root_ + "/gpu1"));
 }
 
 TEST_F(RuntimeDirTest, ALinkToABrokerThatLivesIsLeftToIt) {
   auto x = RuntimeDir::Open(root_, "HOST-x");
   const auto y = RuntimeDir::Open(root_, "HOST-y");
-  ASSERT_TRUE(x->Link("gpu0").ok());
-  ASSERT_TRUE(y->Link("gpu0").ok());
+  ASSERT_TRUE(x->LinkUnlessServed("gpu0").ok());
+  ASSERT_TRUE(y->LinkUnlessServed("gpu0").ok());
   EXPECT_EQ(std::filesystem::read_symlink(root_ + "/gpu0"), "HOST-x");
 
   x = absl::UnavailableError("ended");
-  ASSERT_TRUE(y->Link("gpu0").ok());
+  ASSERT_TRUE(y->LinkUnlessServed("gpu0").ok());
   EXPECT_EQ(std::filesystem::read_symlink(root_ + "/gpu0"), "HOST-y");
 }
 

@@ -12,8 +12,11 @@
 namespace kvbroker::cli {
 namespace {
 
+// For each of three calls. All of them are less than a scrape may take, however short the interval.
+constexpr absl::Duration kPatience = absl::Milliseconds(600);
+
 absl::StatusOr<Answers> Ask(const std::string& socket) {
-  KVB_ASSIGN_OR_RETURN(const Connection connection, Connection::Open({.socket = socket}));
+  KVB_ASSIGN_OR_RETURN(const Connection connection, Connection::Open({.socket = socket}, kPatience));
   Answers answers;
   KVB_ASSIGN_OR_RETURN(answers.status,
                        connection.Ask(&admin::v1::Admin::Stub::GetStatus, admin::v1::GetStatusRequest()));

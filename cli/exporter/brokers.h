@@ -13,7 +13,7 @@ namespace kvbroker::cli {
 
 // The brokers of a runtime directory, looked for and asked anew each time: one that comes later is there at the next
 // scrape, one that died is there as a device whose broker is not up. All are asked at once, so that one that hangs delays a
-// scrape by the few seconds that a call may take, and hides none of the others. Thread-safe.
+// scrape by less than 2 s, and hides none of the others. Thread-safe.
 class Brokers : public prometheus::Collectable {
  public:
   explicit Brokers(std::string runtime_dir) : runtime_dir_(std::move(runtime_dir)) {}

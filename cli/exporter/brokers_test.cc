@@ -6,7 +6,10 @@
 #include <fstream>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "cli/testing/fake_broker.h"
+#include "common/base/unique_fd.h"
+#include "common/ipc/packet.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -38,6 +41,19 @@ TEST_F(BrokersTest, AllThatRunAreThereWithTheirNumbers) {
   const std::string text = Scrape();
   EXPECT_THAT(text, HasSubstr("kvbroker_up{gpu=\"\",UUID=\"GPU-a\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("kvbroker_up{gpu=\"1\",UUID=\"GPU-b\"} 1\n"));
+}
+
+TEST_F(BrokersTest, OneThatHangsIsNotUpAndHidesNoOther) {
+  const FakeBroker works(dir_.path(), "GPU-b");
+  LeaveEpoch("GPU-a");
+  LeaveEpoch("GPU-b");
+  std::filesystem::create_directories(dir_.path() + "/GPU-a/admin");
+  const UniqueFd hangs = *ListenStream(dir_.path() + "/GPU-a/admin/admin.sock", 0600);  // and never accepts
+  const absl::Time asked = absl::Now();
+  const std::string text = Scrape();
+  EXPECT_LT(absl::Now() - asked, absl::Seconds(4)) << "as an example's scrape may take";
+  EXPECT_THAT(text, HasSubstr("kvbroker_up{gpu=\"\",UUID=\"GPU-a\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("kvbroker_up{gpu=\"\",UUID=\"GPU-b\"} 1\n"));
 }
 
 TEST_F(BrokersTest, OneThatHasDiedIsNotUp) {

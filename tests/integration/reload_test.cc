@@ -76,6 +76,13 @@ TEST_F(ReloadTest, WhoMayBeATenantIsWhatTheFileSaysNow) {
   EXPECT_EQ(Open("a"), absl::StatusCode::kPermissionDenied);
 }
 
+// Else its access rule would be gone, and it would be everybody's.
+TEST_F(ReloadTest, WhoIsConfiguredNoMoreIsNobodys) {
+  Write("tenant { name: \"set\" limit: \"8MiB\" }");
+  Reload("configured tenants=1");
+  EXPECT_EQ(Open("a"), absl::StatusCode::kNotFound);
+}
+
 TEST_F(ReloadTest, ATenantHasItsOwnSocketFromThenOn) {
   Write("tenant { name: \"a\" own_socket: true }");
   Reload("configured tenants=1");

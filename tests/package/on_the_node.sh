@@ -86,6 +86,11 @@ systemctl restart kvbrokerd@host 2>/dev/null
 sleep 1
 check "a configuration that is wrong is told once" test "$(systemctl show -P Result,NRestarts kvbrokerd@host | paste -sd' ')" = "exit-code 0"
 check "and says where" bash -c 'journalctl -u kvbrokerd@host | grep -q "/etc/kvbroker/broker.textproto"'
+printf 'tenant { name: "a" guarantee: "60%%" } tenant { name: "b" guarantee: "60%%" }\n' >/etc/kvbroker/broker.textproto
+systemctl reset-failed kvbrokerd@host
+systemctl restart kvbrokerd@host 2>/dev/null
+sleep 1
+check "so is one whose promises do not fit" test "$(systemctl show -P Result,NRestarts kvbrokerd@host | paste -sd' ')" = "exit-code 0"
 cp /test/good /etc/kvbroker/broker.textproto
 check "a good one starts" systemctl restart kvbrokerd@host
 
@@ -129,7 +134,7 @@ tail -3 /test/table | sed 's/^/    /'
 
 echo "== remove and purge"
 check "the packages are removed" apt-get remove -y -qq kvbroker
-check "no broker runs" bash -c '! pgrep kvbrokerd && ! systemctl is-active -q kvbroker-exporter'
+check "no broker runs" bash -c '! ls -l /proc/*/exe 2>/dev/null | grep -e kvbroker -e kvctl'
 check "configuration and state are left" test -e /etc/kvbroker/broker.textproto -a -e /var/lib/kvbroker/HOST-host/policy.textproto
 # systemd's own notes of what was enabled are left as well, as of every Debian package.
 check "and nothing else" none_left -path '*/deb-systemd-helper-enabled' -o -path '*.wants' -o -path /etc/kvbroker -o \

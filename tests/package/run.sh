@@ -60,7 +60,7 @@ echo "booting the node"
 timeout 700 systemd-nspawn --quiet --register=no --keep-unit -D "$scratch/node" --boot >"$scratch/console" 2>&1 || true
 if [ ! -e "$scratch/node/test/output" ]; then
   tail -20 "$scratch/console"
-  skip "no systemd boots in a container here"
+  grep -q 'Debian GNU/Linux' "$scratch/console" || skip "no systemd boots in a container here"
 fi
 cat "$scratch/node/test/output"
 passed=$(grep -c '^ok ' "$scratch/node/test/output" || true)
