@@ -1,7 +1,10 @@
 #include "cli/exporter/brokers.h"
 
 #include <prometheus/text_serializer.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -9,7 +12,6 @@
 #include "absl/time/clock.h"
 #include "cli/testing/fake_broker.h"
 #include "common/base/unique_fd.h"
-#include "common/ipc/packet.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -19,6 +21,15 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+
+UniqueFd ListenAndNeverAccept(const std::string& path) {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
+  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+  EXPECT_EQ(bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  EXPECT_EQ(listen(socket.get(), 8), 0);
+  return socket;
+}
 
 class BrokersTest : public ::testing::Test {
  protected:
@@ -48,7 +59,7 @@ TEST_F(BrokersTest, OneThatHangsIsNotUpAndHidesNoOther) {
   LeaveEpoch("GPU-a");
   LeaveEpoch("GPU-b");
   std::filesystem::create_directories(dir_.path() + "/GPU-a/admin");
-  const UniqueFd hangs = *ListenStream(dir_.path() + "/GPU-a/admin/admin.sock", 0600);  // and never accepts
+  const UniqueFd hangs = ListenAndNeverAccept(dir_.path() + "/GPU-a/admin/admin.sock");
   const absl::Time asked = absl::Now();
   const std::string text = Scrape();
   EXPECT_LT(absl::Now() - asked, absl::Seconds(4)) << "as an example's scrape may take";
