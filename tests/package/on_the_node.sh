@@ -58,7 +58,7 @@ check "what was set is kept" grep -q '536870912' /var/lib/kvbroker/HOST-host/pol
 check "the log is in the journal" bash -c 'journalctl -u kvbrokerd@host | grep -q "ready device=HOST-host"'
 replay=(/test/replay --tenants chat,jobs --reserve 1GiB --slot 2MiB --low 4 --high 16 --kv-bytes-per-token 32KiB
   --step-time 15ms --quiet)
-echo 'tenant { name: "file" limit: "256MiB" }' >>/etc/kvbroker/broker.textproto
+echo 'tenant { name: "file" limit: "256MiB" } default_tenant {}' >>/etc/kvbroker/broker.textproto
 check "the configuration is reloaded" systemctl reload kvbrokerd@host
 eventually "without a restart" bash -c 'kvctl tenant file --json | grep -q 268435456'
 check "engines are served" su alice -c "${replay[*]} --ramp 2s"
