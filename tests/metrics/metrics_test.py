@@ -123,9 +123,13 @@ class MetricsTest(unittest.TestCase):
         self.assertEqual(up[0]["metric"]["gpu"], "0")
         self.assertTrue(up[0]["metric"]["UUID"].startswith("HOST-"))
         replay = self.replay()
-        self.eventually(lambda: self.server.query("kvbroker_memory_granted_bytes > 100e6"), "nothing is granted")
         self.eventually(
-            lambda: self.server.query('kvbroker_tenant_holding_bytes{tenant="chat",price="preemptible"} > 0'),
+            lambda: self.server.query("max_over_time(kvbroker_memory_granted_bytes[1m]) > 100e6"), "nothing is granted"
+        )
+        self.eventually(
+            lambda: self.server.query(
+                'max_over_time(kvbroker_tenant_holding_bytes{tenant="chat",price="preemptible"}[1m]) > 0'
+            ),
             "nobody says what it holds",
         )
         self.assertEqual(replay.wait(60), 0)
