@@ -28,6 +28,7 @@
 #include "broker/config/policy_store.h"
 #include "broker/journal/journal.h"
 #include "broker/policy/fair_policy.h"
+#include "broker/reload.h"
 #include "broker/server/admin_service.h"
 #include "broker/server/broker.h"
 #include "broker/server/event_loop.h"
@@ -57,7 +58,8 @@ void RaiseDescriptorLimit() {
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LogWarning("the limit of descriptors stays at ", limit.rlim_cur);
 }
 
-// Blocks the signals that end the broker or reload its configuration, in this thread and those it starts, and returns a descriptor that has them.
+// Blocks the signals that end the broker or make it read its configuration anew, in this thread and those it starts, and returns a
+// descriptor that has them.
 absl::StatusOr<UniqueFd> TakeSignals() {
   signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
@@ -92,43 +94,6 @@ void WarnOfPromises(std::map<std::string, TenantPolicy> tenants, const std::map<
 std::string StatusLine(const BrokerReport& report) {
   return absl::StrCat("lends ", ToString(report.charged), " of ", ToString(report.capacity), " to ",
                       report.sessions.size(), report.sessions.size() == 1 ? " session" : " sessions");
-}
-
-// Whoever may be a tenant, and what the tenants are promised, can change while the broker runs; the rest is known at the start.
-std::vector<std::string> WhatNeedsARestart(const BrokerConfig& now, const BrokerConfig& then) {
-  std::vector<std::string> names;
-  const auto compare = [&](const char* name, const auto& a, const auto& b) {
-    if (a != b) names.push_back(name);
-  };
-  compare("device", now.device, then.device);
-  compare("capacity", now.capacity, then.capacity);
-  compare("headroom", now.headroom, then.headroom);
-  compare("host_memory", now.host_memory, then.host_memory);
-  compare("runtime_dir", now.runtime_dir, then.runtime_dir);
-  compare("state_dir", now.state_dir, then.state_dir);
-  compare("require_zero", now.require_zero, then.require_zero);
-  return names;
-}
-
-// The sockets of tenants that have their own, by tenant.
-absl::StatusOr<std::map<std::string, std::string>> TenantSockets(const RuntimeDir& dir, const AccessRules& access) {
-  std::map<std::string, std::string> sockets;
-  for (const auto& [tenant, rule] : access.tenants) {
-    if (!rule.own_socket) continue;
-    KVB_ASSIGN_OR_RETURN(sockets[tenant], dir.TenantSocket(tenant));
-  }
-  return sockets;
-}
-
-// Makes `config` hold as far as that is possible for a broker that runs. INVALID_ARGUMENT: it is wrong, and all stays as it was.
-// Else: a tenant's own socket cannot be opened, and the rest holds.
-absl::Status Reload(const BrokerConfig& config, Bytes capacity, const RuntimeDir& dir, Broker& broker) {
-  KVB_ASSIGN_OR_RETURN(const auto tenants, config.TenantPolicies(capacity));
-  const AccessRules access = config.Access();
-  KVB_ASSIGN_OR_RETURN(const auto sockets, TenantSockets(dir, access));
-  const absl::Status opened =
-      broker.Configure({.tenants = tenants, .others = config.OtherTenants(capacity), .access = access}, sockets);
-  return opened.ok() ? opened : absl::UnavailableError(opened.message());
 }
 
 // Sees whether the device zeroes what it gives out anew, says so, and returns the exit code. Makes a context on a GPU, and takes
