@@ -25,6 +25,7 @@ BIN, PROMETHEUS = (pathlib.Path(argument) for argument in sys.argv[1:3])
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "client/python/tests"))
 
+import counted  # noqa: E402
 from broker import Broker  # noqa: E402
 
 RULES = ROOT / "deploy/prometheus/kvbroker.rules.yml"
@@ -203,8 +204,4 @@ class MetricsTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    program = unittest.main(module=__name__, argv=[sys.argv[0], *sys.argv[3:]], verbosity=2, exit=False)
-    result = program.result
-    bad = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - bad} passed, {bad} failed, {len(result.skipped)} skipped")
-    sys.exit(0 if result.wasSuccessful() else 1)
+    counted.main(sys.argv[3:])

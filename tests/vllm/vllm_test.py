@@ -26,6 +26,7 @@ KVBROKERD, KVCTL, PYTHON, MODEL, LOGS = sys.argv[1:6]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "client/python/tests"))
 
+import counted  # noqa: E402
 from broker import Broker  # noqa: E402
 from engine import Engine, differing, prompts  # noqa: E402
 
@@ -374,7 +375,4 @@ def free_port() -> int:
 
 
 if __name__ == "__main__":
-    ran = unittest.main(argv=[sys.argv[0], *sys.argv[6:]], verbosity=2, exit=False).result
-    failed, skipped = len(ran.failures) + len(ran.errors), len(ran.skipped)
-    print(f"{ran.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
-    sys.exit(not ran.wasSuccessful())
+    counted.main(sys.argv[6:])
