@@ -5,6 +5,7 @@
 #   deploy/setup.sh            what the build and the tests need
 #   deploy/setup.sh --ci       clang and its sanitizers, clang-format too
 #   deploy/setup.sh --deb      what packing needs too
+#   deploy/setup.sh --node     a container with a systemd in it, to try the packages in
 set -euo pipefail
 
 packages=(g++ git pkg-config python3 bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
@@ -13,6 +14,7 @@ packages=(g++ git pkg-config python3 bazel-bootstrap bazel-platforms bazel-rules
 case "${1:-}" in
   --ci) packages+=(clang-16 libclang-rt-16-dev clang-format-14) ;;
   --deb) packages+=(dpkg-dev debhelper help2man lintian) ;;
+  --node) packages+=(systemd-container debootstrap) ;;
 esac
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }

@@ -9,14 +9,7 @@ root=$(cd "$here/../.." && pwd)
 skip() { echo "skipped: $1"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
 
 [ "$(id -u)" = 0 ] || skip "a container with a systemd needs root"
-missing=()
-for package in systemd-container debootstrap; do
-  dpkg-query -W "$package" >/dev/null 2>&1 || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+"$root/deploy/setup.sh" --node
 
 fresh=${XDG_CACHE_HOME:-$HOME/.cache}/kvbroker/debian-12
 if [ ! -e "$fresh/complete" ]; then
