@@ -22,7 +22,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/string_view.h"
 #include "broker/command_line.h"
 #include "broker/config/config.h"
 #include "broker/config/policy_store.h"

@@ -27,7 +27,7 @@ class Tenants {
   struct Tenant {
     std::string name;
     TenantPolicy policy;
-    TenantPolicy configured;  // what it began with
+    TenantPolicy configured;  // what the configuration says
     bool set = false;         // an operator has set its policy
     bool left = false;        // configured no more, and there are no others: its sessions go on, new ones are refused
     Bytes peak;               // the most ever charged

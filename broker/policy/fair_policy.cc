@@ -15,6 +15,7 @@
 #include "broker/policy/verdicts.h"
 
 namespace kvbroker {
+
 PolicyPlan FairPolicy::Plan(const PolicySnapshot& snapshot) const {
   const Situation situation = SumUp(snapshot);
   const Shares fair = ShareOut(situation, std::nullopt);

@@ -23,9 +23,9 @@ namespace {
 constexpr int kMostThreads = 2 * AdminService::kMostWatchers;  // watchers keep one each
 constexpr uint32_t kDefaultWatchMs = 500;
 constexpr uint32_t kFastestWatchMs = 50;
-constexpr absl::Duration kNoticed =
-    absl::Milliseconds(200);         // within so long: a caller who leaves, news for who follows
 constexpr size_t kMostEvents = 256;  // in a batch
+// Within so long: a caller who leaves, news for who follows.
+constexpr absl::Duration kNoticed = absl::Milliseconds(200);
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};

@@ -422,8 +422,6 @@ void Broker::Perform(effect::TellTarget& told) {
   Send(told);
 }
 
-void Broker::Perform(effect::TellError& told) { Send(told); }
-
 void Broker::Perform(effect::Disconnect& disconnect) {
   const auto it = clients_.find(disconnect.session);
   if (it == clients_.end() || !it->second.socket.valid()) return;

@@ -117,7 +117,6 @@ class Broker {
   void Perform(effect::Journal& journal);
   void Perform(effect::Admit& admit);
   void Perform(effect::Refuse& refuse);
-  void Perform(effect::TellError& told);
   void Perform(effect::TellGrant& told);
   void Perform(effect::TellTarget& told);
   template <typename Told>

@@ -30,8 +30,6 @@ class EventLog {
   // The first `most` of those that are newer than number `after`. Where that one's next is remembered no more, those that are.
   std::vector<Entry> Since(uint64_t after, size_t most) const;
 
-  uint64_t newest() const { return newest_; }
-
  private:
   std::deque<Entry> entries_;  // oldest first
   uint64_t newest_ = 0;
