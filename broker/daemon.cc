@@ -145,6 +145,7 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
   WarnOfPromises(tenants, store.tenants(), capacity);
   const AccessRules access = config.Access();
   KVB_ASSIGN_OR_RETURN(const auto tenant_sockets, TenantSockets(dir, access));
+  const DrainMark drain_mark(dir.drain_mark());
   const Broker::Options options = {
       .arbiter = {.device = {.cap = config.capacity,
                              .headroom = config.headroom.value_or(DefaultHeadroom(device.info(), memory.total))},
@@ -155,6 +156,7 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
                   .policy_revision = store.revision(),
                   .other_tenants = config.OtherTenants(capacity),
                   .access = access,
+                  .admits = !drain_mark.stands(),
                   .require_zero = config.require_zero.value_or(false)},
       .engine_socket = dir.engine_socket(),
       .tenant_sockets = tenant_sockets,
@@ -167,7 +169,8 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
   {
     KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker, Broker::Create(options, policy, device, journal, *loop));
     KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminService> admin,
-                         AdminService::Start(dir.admin_socket(), *broker, *loop, device.info(), store));
+                         AdminService::Start(dir.admin_socket(), *broker, *loop, device.info(),
+                                             {.policies = store, .drain_mark = drain_mark}));
     KVB_RETURN_IF_ERROR(dir.AdmitToAdmin(kOperators));
     const DeviceInfo& info = device.info();
     const std::unique_ptr<ZeroingWatch> zeroing =
@@ -197,7 +200,6 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
       const size_t sessions = broker->Report().sessions.size();
       LogInfo("ending on ", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", " sessions=", sessions,
               sessions == 0 ? "" : " (they keep what they hold)");
-      manager.Stopping();
       loop->Stop();
     }));
 
@@ -207,8 +209,10 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
             " policy_revision=", store.revision(), " tenants=", options.arbiter.tenants.size(),
             options.arbiter.other_tenants.has_value() ? " and others" : "", " epoch=", epoch,
             " engines=", dir.engine_socket(), " admin=", dir.admin_socket());
+    if (!options.arbiter.admits) LogWarning("draining: no new sessions are admitted until kvctl drain --off");
     manager.Ready(*loop, [&] { return StatusLine(broker->Report()); });
     loop->Run();
+    manager.Stopping();
     loop->Unwatch(signals.get());
     admin.reset();
     end = broker->end();

@@ -41,6 +41,7 @@ std::vector<Effect> Arbiter::Step(const Event& event, absl::Time now) {
     RemoveWhatEnded();
     UpdateRooms();
     WatchTargets();
+    EndSqueezes();
     Replan();
   }
   Journal(planned);
@@ -53,6 +54,11 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
   if (!hello.device_uuid.empty() && hello.device_uuid != options_.device_uuid) {
     return absl::InvalidArgumentError(
         absl::StrCat("this broker owns ", options_.device_uuid, ", not '", hello.device_uuid, "'"));
+  }
+  if (!options_.admits && !ComesBack(hello)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options_.device_uuid,
+                     " is being drained: no new sessions are admitted until an operator says kvctl drain --off"));
   }
   if (hello.role != SessionRole::kSingle) {
     return absl::UnimplementedError(
@@ -116,6 +122,11 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
                                                       " in use that may be this process's, not ", ToString(held)));
   }
   return absl::OkStatus();
+}
+
+bool Arbiter::ComesBack(const event::Hello& hello) const {
+  return !hello.held.empty() || std::any_of(ledger_.sessions().begin(), ledger_.sessions().end(),
+                                            [&](const auto& entry) { return Supersedes(hello, entry.second); });
 }
 
 bool Arbiter::Supersedes(const event::Hello& hello, const SessionRecord& session) const {

@@ -48,6 +48,7 @@ class Arbiter {
     uint64_t policy_revision = 0;                     // of these
     std::optional<TenantPolicy> other_tenants;        // none: they are refused
     AccessRules access;
+    bool admits = true;         // new sessions
     bool require_zero = false;  // more than one user is served only where the device was seen to zero what it gives out
     // Where nobody waits or is asked and the device is as it was, the policy is asked no more often than this.
     absl::Duration quiet_interval = absl::Seconds(1);
@@ -82,6 +83,15 @@ class Arbiter {
   // all than there is, or a limit below the tenant's floor. INVALID_ARGUMENT: numbers that do not go together. Names
   // them.
   absl::StatusOr<CheckedChange> CheckTenantChange(const TenantChange& change) const;
+
+  // NOT_FOUND: no such tenant. FAILED_PRECONDITION: another revision; more assured to all than there is, as configured;
+  // a session is of it, which it names, and the configuration does not name it.
+  absl::StatusOr<CheckedChange> CheckTenantDeletion(const std::string& tenant, uint64_t if_revision) const;
+  // Before event::Squeeze. NOT_FOUND: no such tenant. FAILED_PRECONDITION: to less than what is reserved for it, which nobody
+  // else could have; another trim of it is not over.
+  absl::Status CheckSqueeze(const std::string& tenant, Bytes to) const;
+  // Before event::Forget. NOT_FOUND: no such session. FAILED_PRECONDITION: it is active, or has ended already.
+  absl::Status CheckForget(SessionId session) const;
 
   BrokerReport Report(absl::Time now) const;
 
@@ -124,10 +134,12 @@ class Arbiter {
   void On(const event::ZeroingChecked& checked);
   void On(const event::Recovered& recovered);
   void On(const event::SetTenant& set);
+  void On(const event::DeleteTenant& deleted);
+  void On(const event::Squeeze& squeeze);
+  void On(const event::Admission& admission);
+  void On(const event::Forget& forget);
   void On(const event::Configured& configured);
 
-  // To all of the tenant's sessions.
-  void TellPolicy(const std::string& tenant, const TenantPolicy& policy);
   // An account that the journal has makes sense. INVALID_ARGUMENT names what does not.
   absl::Status CheckRecovered(const record::Lease& lease) const;
   // What this step has changed of the accounts is to be kept before anybody sees it.
@@ -143,6 +155,8 @@ class Arbiter {
   // As OpenLease, for a frame of the hand-over channel; the client is told where null is returned. But arenas are
   // closed on the control channel, and a frame that comes too late for one is nobody's fault.
   Lease* LeaseOfFrame(const SessionRecord& session, LeaseId id);
+  // Whether its process comes back with what it has, rather than for the first time.
+  bool ComesBack(const event::Hello& hello) const;
   // Whether a Hello tells that this session's process comes anew and has it no more.
   bool Supersedes(const event::Hello& hello, const SessionRecord& session) const;
 
@@ -165,6 +179,19 @@ class Arbiter {
   void Discard(LeaseId lease, uint64_t slots);
   void CreditReturned();
   void RemoveWhatEnded();
+
+  // --- arbiter_operators.cc: what operators ask for.
+  // FAILED_PRECONDITION: the policy is another revision than this one, which is not 0.
+  absl::Status CheckRevision(uint64_t if_revision) const;
+  // FAILED_PRECONDITION: with this policy for that tenant, more would be assured to all together than there is, and more than
+  // is now.
+  absl::Status CheckAssured(const std::string& tenant, const TenantPolicy& policy) const;
+  // Null where none is its.
+  const SessionRecord* FirstSessionOf(absl::string_view tenant) const;
+  // Those of tenants that came down, and those whose time is over.
+  void EndSqueezes();
+  // To all of the tenant's sessions.
+  void TellPolicy(const std::string& tenant, const TenantPolicy& policy);
 
   // --- arbiter_plan.cc: what the policy sees, and what follows from what it says.
   PolicySnapshot Snapshot(absl::Time now) const;

@@ -123,80 +123,6 @@ void Arbiter::NoteLook() {
   if (again) Emit(effect::SampleDevice{});
 }
 
-// ---------------------------------------------------------------- operators
-
-absl::StatusOr<Arbiter::CheckedChange> Arbiter::CheckTenantChange(const TenantChange& change) const {
-  KVB_RETURN_IF_ERROR(CheckTenantName(change.tenant));
-  KVB_RETURN_IF_ERROR(CheckTenantPolicy(change.policy));
-  if (change.create) {
-    KVB_RETURN_IF_ERROR(tenants_.CheckMayBeAdded(change.tenant));
-  } else if (tenants_.all().count(change.tenant) == 0) {
-    return tenants_.Unknown(change.tenant);
-  }
-  if (change.if_revision != 0 && change.if_revision != policy_revision_) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the policy is revision ", policy_revision_, " by now, not ", change.if_revision));
-  }
-  Bytes floor;
-  for (const auto& [id, session] : ledger_.sessions()) {
-    if (session.tenant == change.tenant) floor = std::max(floor, session.floor);
-  }
-  if (!change.force && change.policy.limit.has_value() && *change.policy.limit < floor) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "a limit of ", ToString(*change.policy.limit), " is less than one of tenant ", change.tenant,
-        "'s longest requests needs, ", ToString(floor), ": such requests would fail; force it to set it all the same"));
-  }
-  // Bounded, so that no number anybody writes makes the sum wrap around.
-  Bytes assured = std::min(change.policy.assured(), Bytes(UINT64_MAX / 2));
-  for (const auto& [name, tenant] : tenants_.all()) {
-    if (name != change.tenant) assured += std::min(tenant.policy.assured(), device_.total());
-  }
-  const Bytes there_is = device_.options().cap.value_or(MinusOrZero(device_.total(), device_.options().headroom));
-  const auto known = tenants_.all().find(change.tenant);
-  const bool more = known == tenants_.all().end() || change.policy.assured() > known->second.policy.assured();
-  if (more && assured > there_is) {
-    return absl::FailedPreconditionError(absl::StrCat("all tenants together would be assured of ", ToString(assured),
-                                                      ", and there are ", ToString(there_is)));
-  }
-  CheckedChange checked = {.revision = policy_revision_ + 1, .set_tenants = tenants_.SetByOperators()};
-  checked.set_tenants[change.tenant] = change.policy;
-  return checked;
-}
-
-void Arbiter::On(const event::SetTenant& set) {
-  tenants_.Set(set.tenant, set.policy);
-  ++policy_revision_;
-  plan_is_due_ = true;
-  const TenantPolicy& policy = set.policy;
-  TellPolicy(set.tenant, policy);
-  Inform(absl::StrCat("policy set tenant=", set.tenant,
-                      " limit=", policy.limit.has_value() ? absl::StrCat(policy.limit->in_bytes()) : "none",
-                      " reserved=", policy.reserved.in_bytes(), " guarantee=", policy.guarantee.in_bytes(),
-                      " deadline=", absl::FormatDuration(policy.guarantee_deadline), " weight=", policy.weight,
-                      " class=", ToString(policy.tenant_class), " revision=", policy_revision_));
-}
-
-void Arbiter::On(const event::Configured& configured) {
-  options_.access = configured.access;
-  const std::vector<std::string> changed = tenants_.Configure(configured.tenants, configured.others);
-  plan_is_due_ = true;
-  for (const std::string& name : changed) TellPolicy(name, tenants_.all().at(name).policy);
-  Inform(absl::StrCat("configured tenants=", configured.tenants.size(),
-                      configured.others.has_value() ? " and others" : "",
-                      " changed=", changed.empty() ? "none" : absl::StrJoin(changed, ",")));
-}
-
-void Arbiter::TellPolicy(const std::string& tenant, const TenantPolicy& policy) {
-  for (const auto& [id, session] : ledger_.sessions()) {
-    if (session.tenant != tenant || session.state != SessionState::kActive) continue;
-    Emit(effect::TellPolicy{.session = id,
-                            .limit = policy.limit,
-                            .reserved = policy.reserved,
-                            .guarantee = policy.guarantee,
-                            .revision = policy_revision_});
-  }
-}
-
 // ---------------------------------------------------------------- what the policy sees
 
 Rooms::Device Arbiter::RoomDevice(const DeviceView::Books& books) const {
@@ -233,6 +159,7 @@ PolicySnapshot Arbiter::Snapshot(absl::Time now) const {
                                 .last_turn = tenant.last_turn,
                                 .rests = tenant.turn.rests(now),
                                 .rests_from_raise = tenant.raise.rests(now)});
+    if (tenant.squeeze.has_value()) snapshot.tenants.back().squeezed_to = tenant.squeeze->to;
     if (tenant.raise.running()) {
       snapshot.tenants.back().raise = {.age = tenant.raise.age(now), .need = tenant.raise.need()};
     }
@@ -336,12 +263,14 @@ void Arbiter::Replan() {
 bool Arbiter::TimeMatters(const PolicySnapshot& snapshot) const {
   const auto waits = [](const PolicySnapshot::Lease& lease) { return lease.waiting_since != 0; };
   const auto asked = [](const auto& entry) { return entry.second.target.asked(); };
-  const auto has_spell = [](const auto& entry) { return entry.second.turn.running() || entry.second.raise.running(); };
+  const auto changes = [](const auto& entry) {
+    return entry.second.turn.running() || entry.second.raise.running() || entry.second.squeeze.has_value();
+  };
   const auto unsettled = [](const Room& room) { return room.state != RoomState::kSettled || room.claim.has_value(); };
   return plan_.eviction_age.has_value() || plan_.awaits_trims || !ledger_.Books().returned.IsZero() ||
          std::any_of(snapshot.leases.begin(), snapshot.leases.end(), waits) ||
          std::any_of(ledger_.sessions().begin(), ledger_.sessions().end(), asked) ||
-         std::any_of(tenants_.all().begin(), tenants_.all().end(), has_spell) ||
+         std::any_of(tenants_.all().begin(), tenants_.all().end(), changes) ||
          std::any_of(rooms_.all().begin(), rooms_.all().end(), unsettled);
 }
 

@@ -20,6 +20,7 @@ BrokerReport Arbiter::Report(absl::Time now) const {
                          .room = rooms_.HeldBack(RoomDevice(books)),
                          .guarantee_at_risk = plan_.guarantee_at_risk,
                          .policy_revision = policy_revision_,
+                         .admits = options_.admits,
                          .counters = counters_};
   std::map<std::string, size_t> tenant_index;
   for (const auto& [name, tenant] : tenants_.all()) {
@@ -41,7 +42,11 @@ BrokerReport Arbiter::Report(absl::Time now) const {
          .missed_targets = tenant.missed_targets,
          .reclaimed = tenant.reclaimed,
          .grants = tenant.grants,
-         .reclaims = tenant.reclaims});
+         .reclaims = tenant.reclaims,
+         .squeezed_to = tenant.squeeze.has_value() ? std::optional(tenant.squeeze->to) : std::nullopt,
+         .held_after_squeeze = tenant.held_after_squeeze,
+         .set = tenant.set,
+         .listed = tenant.listed});
   }
   for (const auto& [id, session] : ledger_.sessions()) {
     BrokerReport::Session row = {.id = id,

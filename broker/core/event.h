@@ -198,6 +198,28 @@ struct SetTenant {
   TenantPolicy policy;
 };
 
+// What an operator set of a tenant's policy is forgotten; CheckTenantDeletion has found it good.
+struct DeleteTenant {
+  std::string tenant;
+};
+
+// An operator wants the tenant to hold no more than `to` once; then, or at `until`, it is over. Without `to`: it is over now.
+struct Squeeze {
+  std::string tenant;
+  std::optional<Bytes> to;
+  absl::Time until = absl::InfiniteFuture();
+};
+
+// An operator opens the broker to new sessions, or closes it to them; those that there are go on, and come back.
+struct Admission {
+  bool open = true;
+};
+
+// An operator gives up a session whose process lives and does not come back; CheckForget has found it good.
+struct Forget {
+  SessionId session;
+};
+
 // The configuration was read anew. What operators set at run time stays, and so does its revision.
 struct Configured {
   std::map<std::string, TenantPolicy> tenants;
@@ -212,7 +234,8 @@ using Event =
                  event::Nack, event::Released, event::HoldingReport, event::ReserveExternal, event::ExternalSettled,
                  event::External, event::Remark, event::Unsupported, event::Poisoned, event::Goodbye,
                  event::ConnectionLost, event::ProcessEnded, event::Made, event::MakeFailed, event::DeviceSample,
-                 event::DeviceLost, event::ZeroingChecked, event::Recovered, event::SetTenant, event::Configured>;
+                 event::DeviceLost, event::ZeroingChecked, event::Recovered, event::SetTenant, event::DeleteTenant,
+                 event::Squeeze, event::Admission, event::Forget, event::Configured>;
 
 }  // namespace kvbroker
 

@@ -50,6 +50,10 @@ struct BrokerReport {
     Bytes reclaimed;
     LatencyHistogram grants;
     LatencyHistogram reclaims;
+    std::optional<Bytes> squeezed_to;  // an operator's trim, while it lasts
+    Bytes held_after_squeeze;          // when the newest one was over
+    bool set = false;                  // an operator has set its policy
+    bool listed = false;               // the configuration names it
   };
   struct Session {
     SessionId id;
@@ -97,6 +101,7 @@ struct BrokerReport {
   Bytes asked_back;      // of what sessions hold, and not given back yet
   Bytes guarantee_at_risk;
   uint64_t policy_revision = 0;
+  bool admits = true;  // new sessions
   BrokerCounters counters;
   std::vector<Tenant> tenants;
   std::vector<Session> sessions;

@@ -29,7 +29,7 @@ absl::Status CheckTenantName(absl::string_view name) {
 Tenants::Tenants(const std::map<std::string, TenantPolicy>& configured, const std::map<std::string, TenantPolicy>& set,
                  std::optional<TenantPolicy> others)
     : others_(others) {
-  for (const auto& [name, policy] : configured) Add(name, policy);
+  for (const auto& [name, policy] : configured) Add(name, policy).listed = true;
   for (const auto& [name, policy] : set) Set(name, policy);
 }
 
@@ -54,6 +54,19 @@ void Tenants::Set(const std::string& name, const TenantPolicy& policy) {
   tenant.left = false;
 }
 
+bool Tenants::Delete(const std::string& name, Use use) {
+  const auto it = tenants_.find(name);
+  Tenant& tenant = it->second;
+  if (!tenant.listed && use == Use::kNone) {
+    tenants_.erase(it);
+    return false;
+  }
+  Change(tenant, tenant.configured);
+  tenant.set = false;
+  tenant.left = !tenant.listed && !others_.has_value();
+  return true;
+}
+
 void Tenants::Change(Tenant& tenant, const TenantPolicy& policy) {
   // What was due before is known only for as long as the deadline was.
   if (policy.guarantee_deadline > tenant.policy.guarantee_deadline) tenant.due = DueWatch();
@@ -67,14 +80,15 @@ std::vector<std::string> Tenants::Configure(const std::map<std::string, TenantPo
   for (auto& [name, tenant] : tenants_) {
     const auto it = configured.find(name);
     tenant.configured = it != configured.end() ? it->second : others.value_or(tenant.configured);
-    tenant.left = it == configured.end() && !others.has_value() && !tenant.set;
+    tenant.listed = it != configured.end();
+    tenant.left = !tenant.listed && !others.has_value() && !tenant.set;
     if (tenant.set || tenant.policy == tenant.configured) continue;
     Change(tenant, tenant.configured);
     changed.push_back(name);
   }
   for (const auto& [name, policy] : configured) {
     if (tenants_.count(name) == 0) {
-      Add(name, policy);
+      Add(name, policy).listed = true;
       changed.push_back(name);
     }
   }

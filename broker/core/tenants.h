@@ -29,6 +29,7 @@ class Tenants {
     TenantPolicy policy;
     TenantPolicy configured;  // what the configuration says
     bool set = false;         // an operator has set its policy
+    bool listed = false;      // the configuration names it
     bool left = false;        // configured no more, and there are no others: its sessions go on, new ones are refused
     Bytes peak;               // the most ever charged
     uint64_t last_turn = 0;   // order of the turns that were begun; 0: it has had none
@@ -46,6 +47,15 @@ class Tenants {
     Bytes reclaimed;            // given back by its sessions because they were asked to
     LatencyHistogram grants;    // from a want to the grant that met it
     LatencyHistogram reclaims;  // from asking one of its sessions until it held no more than it was asked to
+
+    // An operator's wish that it holds no more than so much once.
+    struct Squeeze {
+      Bytes to;
+      absl::Time since;
+      absl::Time until;
+    };
+    std::optional<Squeeze> squeeze;
+    Bytes held_after_squeeze;  // when the newest one was over
   };
 
   // Without `others`, a tenant that is in neither of the first two is refused. `set` is what operators set at run time
@@ -68,6 +78,10 @@ class Tenants {
   // An operator sets a tenant's policy; one that is not known is added. REQUIRES: a good name, and
   // CheckMayBeAdded.
   void Set(const std::string& name, const TenantPolicy& policy);
+  // What an operator set of it is forgotten: its policy is the configuration's. One that is neither listed nor in use is
+  // known no more. Returns whether it is. REQUIRES: it is known.
+  enum class Use { kNone, kHasSessions };
+  bool Delete(const std::string& name, Use use);
   // The configuration is another one: as if they had come under it, but for those that operators have set. Who is in it no more
   // is one of the others from now on; where there are to be none its sessions go on as they are, and no new one is admitted.
   // Returns whose policy is another now.

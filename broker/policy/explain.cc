@@ -36,6 +36,10 @@ class Explainer {
       case Rule::kMet:
         return absl::StrCat(Who(), " has all that this arena wants, ", Size(Times(lease_.slot, lease_.wanted)));
       case Rule::kLimit:
+        if (tenant_.MayHold() != tenant_.policy.limit) {
+          return absl::StrCat(Who(), " is being trimmed to ", Size(*tenant_.squeezed_to), " by an operator, and wants ",
+                              Size(Wanted()));
+        }
         return absl::StrCat(Who(), " is at its limit, ", Size(tenant_.policy.limit.value_or(kMostBytes)),
                             ", and wants ", Size(Wanted()));
       case Rule::kImpossible:

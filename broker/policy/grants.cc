@@ -89,7 +89,7 @@ class Planner {
     }
     const PolicySnapshot::Tenant& tenant = situation_.snapshot.tenants[Lease(l).tenant];
     const Bytes limit_left =
-        MinusOrZero(tenant.policy.limit.value_or(kMostBytes), Plus(tenant.charged, got_[Lease(l).tenant]));
+        MinusOrZero(tenant.MayHold().value_or(kMostBytes), Plus(tenant.charged, got_[Lease(l).tenant]));
     const uint64_t by_limit = HowMany(limit_left, Lease(l).slot);
     const uint64_t by_cap = HowMany(MinusOrZero(cap, HeldNow(l)), Lease(l).slot);
     obstacle = by_limit <= by_cap ? Obstacle::kLimit : Obstacle::kEntitlement;

@@ -37,7 +37,12 @@ struct PolicySnapshot {
     uint64_t last_turn = 0;  // order of the turns that were begun; smaller is longer ago, 0: it has had none
     bool rests = false;      // it had a whole turn a moment ago: others have their shares first
     std::optional<Raise> raise;
-    bool rests_from_raise = false;  // the same
+    bool rests_from_raise = false;     // the same
+    std::optional<Bytes> squeezed_to;  // an operator wants it to hold no more for the moment; its wants stay possible
+    // The most it may hold now; none: no bound.
+    std::optional<Bytes> MayHold() const {
+      return squeezed_to.has_value() ? std::min(*squeezed_to, policy.limit.value_or(*squeezed_to)) : policy.limit;
+    }
     Bytes Held() const { return charged - returned; }
   };
   struct Session {  // active ones alone

@@ -36,7 +36,8 @@ SessionState StateOf(const PolicySnapshot::Session& session) {
 TenantState StateOf(const PolicySnapshot::Tenant& tenant, Bytes held) {
   TenantState state{.held = held, .tenant_class = tenant.policy.tenant_class};
   state.immovable = MinusOrZero(MinusOrZero(tenant.charged, tenant.returned), held);
-  state.limit = tenant.policy.limit.has_value() ? MinusOrZero(*tenant.policy.limit, state.immovable) : kMostBytes;
+  const std::optional<Bytes> may_hold = tenant.MayHold();
+  state.limit = may_hold.has_value() ? MinusOrZero(*may_hold, state.immovable) : kMostBytes;
   state.reserved = std::min(MinusOrZero(tenant.policy.reserved, state.immovable), state.limit);
   state.assured = std::min(MinusOrZero(tenant.policy.assured(), state.immovable), state.limit);
   return state;

@@ -27,6 +27,9 @@ std::string ReasonOf(const PolicySnapshot& snapshot, const Shortage& shortage) {
 }
 
 std::string LimitReason(const PolicySnapshot::Tenant& tenant) {
+  if (tenant.MayHold() != tenant.policy.limit) {
+    return absl::StrCat("an operator trims tenant ", tenant.name, " to ", ToString(*tenant.squeezed_to));
+  }
   return absl::StrCat("limit of tenant ", tenant.name, ", ", ToString(*tenant.policy.limit));
 }
 
@@ -44,16 +47,16 @@ std::vector<PolicyPlan::Target> MakeTargets(const Situation& situation, const st
     const PolicySnapshot::Tenant& tenant = snapshot.tenants[session.tenant];
     const TenantState& state = situation.tenants[session.tenant];
     const bool over_limit = state.held > state.limit;
-    PolicyPlan::Target target = {.session = session.id, .max = tenant.policy.limit};
+    const std::optional<Bytes> may_hold = tenant.MayHold();
+    PolicyPlan::Target target = {.session = session.id, .max = may_hold};
     if (target.max.has_value()) target.reason = LimitReason(tenant);
     if (!reclaim.ask[s].IsZero()) {
-      target.max = std::min(situation.sessions[s].held - reclaim.ask[s], tenant.policy.limit.value_or(kMostBytes));
+      target.max = std::min(situation.sessions[s].held - reclaim.ask[s], may_hold.value_or(kMostBytes));
       target.within = shortage.Within();
       target.urgent = first.has_value() && !IsShare(*first);
       if (!over_limit) target.reason = reason;
     } else if (first.has_value() && session.target.has_value() && state.held >= entitled[session.tenant] &&
-               *session.target >= situation.sessions[s].held &&
-               *session.target < tenant.policy.limit.value_or(kMostBytes)) {
+               *session.target >= situation.sessions[s].held && *session.target < may_hold.value_or(kMostBytes)) {
       target.max = session.target;
       target.reason = reason;
     }

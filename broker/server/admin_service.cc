@@ -9,6 +9,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "broker/server/admin_answers.h"
 #include "broker/server/convert.h"
 #include "broker/server/event_log.h"
 #include "broker/server/explain_session.h"
@@ -27,43 +28,13 @@ constexpr size_t kMostEvents = 256;  // in a batch
 // Within so long: a caller who leaves, news for who follows.
 constexpr absl::Duration kNoticed = absl::Milliseconds(200);
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
-}
-
-// The row of a tenant; null where there is none.
-const BrokerReport::Tenant* FindTenant(const BrokerReport& report, absl::string_view name) {
-  const auto it = std::find_if(report.tenants.begin(), report.tenants.end(),
-                               [&](const BrokerReport::Tenant& tenant) { return tenant.name == name; });
-  return it == report.tenants.end() ? nullptr : &*it;
-}
-
-bool GivesAnything(const admin::v1::SetTenantRequest& request) {
-  return request.has_limit() || request.has_reserved() || request.has_guarantee() ||
-         request.has_guarantee_deadline_ms() || request.has_weight() || request.has_tenant_class() ||
-         request.has_missed_target();
-}
-
-// What a request asks for of a tenant, known or not.
-absl::StatusOr<TenantPolicy> PolicyOf(const BrokerReport& report, const admin::v1::SetTenantRequest& request) {
-  const BrokerReport::Tenant* tenant = FindTenant(report, request.tenant());
-  return ToPolicy(request, tenant == nullptr ? TenantPolicy() : tenant->policy,
-                  tenant == nullptr ? TenantPolicy() : tenant->configured, report.cap.value_or(report.total));
-}
-
-std::string TextOf(const TenantPolicy& policy) {
-  admin::v1::TenantPolicy message;
-  FillPolicy(policy, message);
-  return message.ShortDebugString();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AdminService>> AdminService::Start(const std::string& path, Broker& broker,
                                                                   EventLoop& loop, const DeviceInfo& device,
-                                                                  PolicyStore& store) {
+                                                                  const Kept& kept) {
   KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminDoor> door, AdminDoor::Open(path, loop));
-  std::unique_ptr<AdminService> service(new AdminService(std::move(door), broker, loop, device, store));
+  std::unique_ptr<AdminService> service(new AdminService(std::move(door), broker, loop, device, kept));
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("kvbroker-admin");
   quota.SetMaxThreads(kMostThreads);
@@ -78,8 +49,14 @@ absl::StatusOr<std::unique_ptr<AdminService>> AdminService::Start(const std::str
 }
 
 AdminService::AdminService(std::unique_ptr<AdminDoor> door, Broker& broker, EventLoop& loop, const DeviceInfo& device,
-                           PolicyStore& store)
-    : door_(std::move(door)), broker_(broker), loop_(loop), device_(device), started_(MonotonicNow()), store_(store) {}
+                           const Kept& kept)
+    : door_(std::move(door)),
+      broker_(broker),
+      loop_(loop),
+      device_(device),
+      started_(MonotonicNow()),
+      policies_(kept.policies),
+      drain_mark_(kept.drain_mark) {}
 
 AdminService::~AdminService() {
   {
@@ -91,7 +68,7 @@ AdminService::~AdminService() {
 
 absl::StatusOr<BrokerReport> AdminService::Report() {
   BrokerReport report;
-  if (!loop_.Call([&] { report = broker_.Report(); })) return absl::UnavailableError("the broker is ending");
+  if (!loop_.Call([&] { report = broker_.Report(); })) return IsEnding();
   return report;
 }
 
@@ -139,64 +116,6 @@ grpc::Status AdminService::ListSessions(grpc::ServerContext* context, const admi
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::SetTenant(grpc::ServerContext* context, const admin::v1::SetTenantRequest* request,
-                                     admin::v1::SetTenantResponse* response) {
-  const absl::StatusOr<PeerCredentials> caller = door_->Caller(*context);
-  std::optional<TenantPolicy> before;
-  const absl::Status changed = caller.ok() ? Change(*request, *response, before) : caller.status();
-  const std::string who = caller.ok() ? absl::StrCat("uid=", caller->uid, " pid=", caller->pid) : "nobody";
-  const std::string what = absl::StrCat(" SetTenant tenant=", Quoted(request->tenant()));
-  if (changed.ok()) {
-    LogInfo("audit ", who, what, " before={", before.has_value() ? TextOf(*before) : "", "} after={",
-            response->policy().ShortDebugString(), "} revision=", response->revision());
-  } else {
-    LogWarning("audit ", who, what, " refused: ", Quoted(changed.message()));
-  }
-  return ToGrpc(changed);
-}
-
-absl::Status AdminService::Change(const admin::v1::SetTenantRequest& request, admin::v1::SetTenantResponse& response,
-                                  std::optional<TenantPolicy>& before) {
-  if (!GivesAnything(request)) {
-    return absl::InvalidArgumentError(
-        "nothing is to be changed: give a limit, reserved, guarantee, deadline, weight, class or missed_target");
-  }
-  absl::MutexLock lock(&change_mu_);
-  Arbiter::TenantChange change = {.tenant = request.tenant(),
-                                  .create = request.create(),
-                                  .force = request.force(),
-                                  .if_revision = request.if_revision()};
-  absl::StatusOr<Arbiter::CheckedChange> checked = absl::UnknownError("not asked");
-  const bool asked = loop_.Call([&] {
-    const BrokerReport now = broker_.Report();
-    if (const BrokerReport::Tenant* tenant = FindTenant(now, request.tenant())) before = tenant->policy;
-    const absl::StatusOr<TenantPolicy> policy = PolicyOf(now, request);
-    if (!policy.ok()) {
-      checked = policy.status();
-      return;
-    }
-    change.policy = *policy;
-    checked = broker_.CheckTenantChange(change);
-  });
-  if (!asked) return absl::UnavailableError("the broker is ending");
-  if (!checked.ok()) return checked.status();
-  // On disk first: what was answered is not forgotten.
-  if (const absl::Status saved = store_.Save(checked->set_tenants, checked->revision); !saved.ok()) return saved;
-  BrokerReport report;
-  const bool made = loop_.Call([&] {
-    broker_.SetTenant(change.tenant, change.policy);
-    report = broker_.Report();
-  });
-  if (!made) return absl::UnavailableError("the broker is ending; the policy is kept for the next one");
-  FillPolicy(change.policy, *response.mutable_policy());
-  response.set_revision(checked->revision);
-  const BrokerReport::Tenant* tenant = FindTenant(report, change.tenant);
-  if (tenant != nullptr && change.policy.limit.has_value()) {
-    response.set_bytes_over(MinusOrZero(tenant->charged, *change.policy.limit).in_bytes());
-  }
-  return absl::OkStatus();
-}
-
 grpc::Status AdminService::Simulate(grpc::ServerContext* context, const admin::v1::SimulateRequest* request,
                                     admin::v1::SimulateResponse* response) {
   if (const auto caller = door_->Caller(*context); !caller.ok()) return ToGrpc(caller.status());
@@ -215,7 +134,7 @@ grpc::Status AdminService::Simulate(grpc::ServerContext* context, const admin::v
         broker_.Simulate(request->change().tenant(),
                          request->has_want() ? std::optional<Bytes>(Bytes(request->want())) : std::nullopt, *policy);
   });
-  if (!asked) return ToGrpc(absl::UnavailableError("the broker is ending"));
+  if (!asked) return ToGrpc(IsEnding());
   if (!after.ok()) return ToGrpc(after.status());
   FillSimulation(before, *after, *response);
   return grpc::Status::OK;
@@ -230,7 +149,7 @@ grpc::Status AdminService::Why(grpc::ServerContext* context, const admin::v1::Wh
     report = broker_.Report();
     now = broker_.PlanNow();
   });
-  if (!asked) return ToGrpc(absl::UnavailableError("the broker is ending"));
+  if (!asked) return ToGrpc(IsEnding());
   const SessionId id(request->session_id());
   const auto session = std::find_if(report.sessions.begin(), report.sessions.end(),
                                     [&](const BrokerReport::Session& row) { return row.id == id; });
@@ -274,7 +193,7 @@ absl::Status AdminService::WaitUntil(absl::Time when, const grpc::ServerContext&
        left = when - MonotonicNow()) {
     absl::MutexLock lock(&mu_);
     if (mu_.AwaitWithTimeout(absl::Condition(&ending_), std::min(left, kNoticed))) {
-      return absl::UnavailableError("the broker is ending");
+      return IsEnding();
     }
   }
   return absl::OkStatus();
@@ -289,7 +208,7 @@ grpc::Status AdminService::Events(grpc::ServerContext* context, const admin::v1:
   while (!context->IsCancelled()) {
     std::vector<EventLog::Entry> entries;
     if (!loop_.Call([&] { entries = broker_.event_log().Since(after, kMostEvents); })) {
-      return ToGrpc(absl::UnavailableError("the broker is ending"));
+      return ToGrpc(IsEnding());
     }
     if (!entries.empty()) {
       admin::v1::EventBatch batch;

@@ -3,18 +3,19 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "broker/config/policy_store.h"
-#include "broker/policy/tenant_policy.h"
 #include "broker/server/admin_door.h"
 #include "broker/server/broker.h"
+#include "broker/server/drain_mark.h"
 #include "broker/server/event_loop.h"
 #include "common/device/device.h"
 #include "proto/admin.grpc.pb.h"
@@ -28,9 +29,15 @@ class AdminService : public admin::v1::Admin::Service {
   // Each keeps a thread: beyond so many, Watch is refused, so that the other calls are always served.
   static constexpr int kMostWatchers = 16;
 
-  // Serves on the socket at `path`; keeps what operators set in `store`. The others are not owned and must outlive this.
+  // Where what operators set is kept.
+  struct Kept {
+    PolicyStore& policies;  // Not owned; must outlive this.
+    DrainMark drain_mark;
+  };
+
+  // Serves on the socket at `path`. `broker` and `loop` are not owned and must outlive this.
   static absl::StatusOr<std::unique_ptr<AdminService>> Start(const std::string& path, Broker& broker, EventLoop& loop,
-                                                             const DeviceInfo& device, PolicyStore& store);
+                                                             const DeviceInfo& device, const Kept& kept);
   // Ends what is being served, watches included.
   ~AdminService() override;
 
@@ -42,6 +49,16 @@ class AdminService : public admin::v1::Admin::Service {
                             admin::v1::ListSessionsResponse* response) override;
   grpc::Status SetTenant(grpc::ServerContext* context, const admin::v1::SetTenantRequest* request,
                          admin::v1::SetTenantResponse* response) override;
+  grpc::Status DeleteTenant(grpc::ServerContext* context, const admin::v1::DeleteTenantRequest* request,
+                            admin::v1::DeleteTenantResponse* response) override;
+  grpc::Status Trim(grpc::ServerContext* context, const admin::v1::TrimRequest* request,
+                    admin::v1::TrimResponse* response) override ABSL_LOCKS_EXCLUDED(mu_);
+  grpc::Status Drain(grpc::ServerContext* context, const admin::v1::DrainRequest* request,
+                     admin::v1::DrainResponse* response) override;
+  grpc::Status Detach(grpc::ServerContext* context, const admin::v1::DetachRequest* request,
+                      admin::v1::DetachResponse* response) override;
+  grpc::Status ForgetSession(grpc::ServerContext* context, const admin::v1::ForgetSessionRequest* request,
+                             admin::v1::ForgetSessionResponse* response) override;
   grpc::Status Simulate(grpc::ServerContext* context, const admin::v1::SimulateRequest* request,
                         admin::v1::SimulateResponse* response) override;
   grpc::Status Why(grpc::ServerContext* context, const admin::v1::WhyRequest* request,
@@ -55,11 +72,20 @@ class AdminService : public admin::v1::Admin::Service {
 
  private:
   AdminService(std::unique_ptr<AdminDoor> door, Broker& broker, EventLoop& loop, const DeviceInfo& device,
-               PolicyStore& store);
+               const Kept& kept);
 
-  // SetTenant of somebody who may. `before`: what the tenant had until then, where there is one.
-  absl::Status Change(const admin::v1::SetTenantRequest& request, admin::v1::SetTenantResponse& response,
-                      std::optional<TenantPolicy>& before) ABSL_LOCKS_EXCLUDED(change_mu_);
+  // --- admin_service_changes.cc: what operators change.
+  // A call that changes something: `change` by somebody who may, and a line in the log: who, `what`, and what has become of it,
+  // which `change` returns in words.
+  grpc::Status Audited(const grpc::ServerContext& context, const std::string& what,
+                       const std::function<absl::StatusOr<std::string>()>& change);
+  absl::StatusOr<std::string> Set(const admin::v1::SetTenantRequest& request, admin::v1::SetTenantResponse& response)
+      ABSL_LOCKS_EXCLUDED(change_mu_);
+  absl::StatusOr<std::string> Delete(const admin::v1::DeleteTenantRequest& request,
+                                     admin::v1::DeleteTenantResponse& response) ABSL_LOCKS_EXCLUDED(change_mu_);
+  absl::StatusOr<std::string> TrimTo(const admin::v1::TrimRequest& request, const grpc::ServerContext& context,
+                                     admin::v1::TrimResponse& response) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<std::string> DetachNow();
 
   // UNAVAILABLE: the broker is ending.
   absl::StatusOr<BrokerReport> Report();
@@ -76,8 +102,9 @@ class AdminService : public admin::v1::Admin::Service {
   const DeviceInfo device_;
   const absl::Time started_;
 
-  absl::Mutex change_mu_;                           // one change of a policy at a time: checked, written, made
-  PolicyStore& store_ ABSL_GUARDED_BY(change_mu_);  // Not owned.
+  absl::Mutex change_mu_;                              // one change that is kept at a time: checked, written, made
+  PolicyStore& policies_ ABSL_GUARDED_BY(change_mu_);  // Not owned.
+  const DrainMark drain_mark_ ABSL_GUARDED_BY(change_mu_);
 
   absl::Mutex mu_;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "broker/policy/fair_policy.h"
+#include "broker/server/drain_mark.h"
 #include "common/base/clock.h"
 #include "common/device/host/host_device.h"
 #include "gmock/gmock.h"
@@ -46,7 +47,8 @@ class AdminServiceTest : public ::testing::Test {
                                .engine_socket = dir_ + "/engine.sock",
                                .device_kind = "host"},
                               policy_, *device_, *journal_, *loop_);
-    service_ = *AdminService::Start(dir_ + "/admin.sock", *broker_, *loop_, device_->info(), *store_);
+    service_ = *AdminService::Start(dir_ + "/admin.sock", *broker_, *loop_, device_->info(),
+                                    {.policies = *store_, .drain_mark = DrainMark(dir_ + "/drained")});
     stub_ = admin::v1::Admin::NewStub(
         grpc::CreateChannel("unix:" + dir_ + "/admin.sock", grpc::InsecureChannelCredentials()));
     thread_ = std::thread([this] { loop_->Run(); });

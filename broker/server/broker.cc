@@ -116,6 +116,29 @@ void Broker::SetTenant(const std::string& tenant, const TenantPolicy& policy) {
   Handle(event::SetTenant{.tenant = tenant, .policy = policy});
 }
 
+absl::StatusOr<Arbiter::CheckedChange> Broker::CheckTenantDeletion(const std::string& tenant,
+                                                                   uint64_t if_revision) const {
+  return arbiter_.CheckTenantDeletion(tenant, if_revision);
+}
+
+void Broker::DeleteTenant(const std::string& tenant) { Handle(event::DeleteTenant{.tenant = tenant}); }
+
+absl::Status Broker::Squeeze(const std::string& tenant, Bytes to, absl::Duration within) {
+  KVB_RETURN_IF_ERROR(arbiter_.CheckSqueeze(tenant, to));
+  Handle(event::Squeeze{.tenant = tenant, .to = to, .until = MonotonicNow() + within});
+  return absl::OkStatus();
+}
+
+void Broker::EndSqueeze(const std::string& tenant) { Handle(event::Squeeze{.tenant = tenant}); }
+
+void Broker::Admit(bool open) { Handle(event::Admission{.open = open}); }
+
+absl::Status Broker::Forget(SessionId session) {
+  KVB_RETURN_IF_ERROR(arbiter_.CheckForget(session));
+  Handle(event::Forget{.session = session});
+  return absl::OkStatus();
+}
+
 absl::Status Broker::Configure(event::Configured configured, const std::map<std::string, std::string>& tenant_sockets) {
   Handle(std::move(configured));
   absl::Status first;

@@ -54,6 +54,17 @@ class Broker {
   // A change of a tenant's policy: checked, kept by the caller, then made. Between the two nobody else may change one.
   absl::StatusOr<Arbiter::CheckedChange> CheckTenantChange(const Arbiter::TenantChange& change) const;
   void SetTenant(const std::string& tenant, const TenantPolicy& policy);
+  // The same for its deletion.
+  absl::StatusOr<Arbiter::CheckedChange> CheckTenantDeletion(const std::string& tenant, uint64_t if_revision) const;
+  void DeleteTenant(const std::string& tenant);
+  // Has the tenant come down to so much, once, within that time. Errors as Arbiter::CheckSqueeze, and nothing happens.
+  absl::Status Squeeze(const std::string& tenant, Bytes to, absl::Duration within);
+  // It need not any more.
+  void EndSqueeze(const std::string& tenant);
+  // Opens the broker to new sessions, or closes it to them.
+  void Admit(bool open);
+  // Errors as Arbiter::CheckForget, and nothing happens.
+  absl::Status Forget(SessionId session);
   // The configuration was read anew. `tenant_sockets` as in the options: those that are new are opened, none is closed. Where one
   // cannot be, says why, and the rest is done.
   absl::Status Configure(event::Configured configured, const std::map<std::string, std::string>& tenant_sockets);

@@ -283,6 +283,7 @@ void FillStatus(const BrokerReport& report, admin::v1::Status& status) {
   counters.set_written_off(report.counters.written_off.in_bytes());
   status.set_sessions(static_cast<uint32_t>(report.sessions.size()));
   status.set_tenants(static_cast<uint32_t>(report.tenants.size()));
+  status.set_refuses_new_sessions(!report.admits);
 }
 
 void FillEvent(const EventLog::Entry& from, admin::v1::BrokerEvent& to) {
@@ -320,6 +321,9 @@ void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to) {
   to.set_peak(from.peak.in_bytes());
   FillLatencies(from.grants, *to.mutable_grants());
   FillLatencies(from.reclaims, *to.mutable_reclaims());
+  if (from.squeezed_to.has_value()) to.set_trimmed_to(from.squeezed_to->in_bytes());
+  to.set_set(from.set);
+  to.set_listed(from.listed);
 }
 
 void FillSession(const BrokerReport::Session& from, admin::v1::Session& to) {
@@ -389,6 +393,13 @@ absl::StatusOr<std::optional<Bytes>> ToAmount(const admin::v1::Amount& amount, s
 }
 
 }  // namespace
+
+absl::StatusOr<Bytes> ToSize(const admin::v1::Amount& amount, Bytes whole) {
+  if (!amount.has_bytes() && !amount.has_percent())
+    return absl::InvalidArgumentError("a size or a percentage is needed");
+  KVB_ASSIGN_OR_RETURN(const std::optional<Bytes> size, ToAmount(amount, std::nullopt, whole));
+  return *size;
+}
 
 absl::StatusOr<TenantPolicy> ToPolicy(const admin::v1::SetTenantRequest& request, const TenantPolicy& current,
                                       const TenantPolicy& initial, Bytes whole) {

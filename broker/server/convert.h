@@ -49,6 +49,8 @@ void FillRoom(const BrokerReport::RoomRow& from, admin::v1::Room& to);
 // percentages are of `whole`. INVALID_ARGUMENT: nothing is given; a percentage over 100; an unknown class or rule.
 absl::StatusOr<TenantPolicy> ToPolicy(const admin::v1::SetTenantRequest& request, const TenantPolicy& current,
                                       const TenantPolicy& initial, Bytes whole);
+// A size, or a percentage of `whole`. INVALID_ARGUMENT: neither; a percentage over 100.
+absl::StatusOr<Bytes> ToSize(const admin::v1::Amount& amount, Bytes whole);
 void FillPolicy(const TenantPolicy& from, admin::v1::TenantPolicy& to);
 
 }  // namespace kvbroker

@@ -12,7 +12,7 @@ namespace kvbroker {
 
 // The broker's folder under the runtime directory, and the lock that makes it the device's only broker there:
 //
-//   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch, journal, zeroed
+//   <root>/<uuid>/engine.sock, admin/admin.sock, lock, epoch, journal, zeroed, drained
 //   <root>/<uuid>/tenants/<tenant>/engine.sock   of each tenant that has its own
 //   <root>/gpu0                 a link to the folder of the GPU that CUDA counts as 0, for people; gpu1 to that of 1
 //
@@ -27,6 +27,7 @@ class RuntimeDir {
 
   const std::string& path() const { return path_; }
   std::string engine_socket() const { return path_ + "/engine.sock"; }
+  std::string drain_mark() const { return path_ + "/drained"; }
   std::string journal() const { return path_ + "/journal"; }
   std::string admin_socket() const { return path_ + "/admin/admin.sock"; }
 

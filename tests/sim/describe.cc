@@ -90,6 +90,11 @@ struct Describer {
                         " deadline=", absl::FormatDuration(e.policy.guarantee_deadline), " ",
                         ToString(e.policy.tenant_class), " weight=", e.policy.weight);
   }
+  std::string operator()(const event::Squeeze& e) const {
+    return absl::StrCat("Squeeze tenant=", e.tenant, " to=", Show(e.to));
+  }
+  std::string operator()(const event::DeleteTenant& e) const { return absl::StrCat("DeleteTenant tenant=", e.tenant); }
+  std::string operator()(const event::Admission& e) const { return absl::StrCat("Admission open=", e.open); }
   template <typename E>
   std::string operator()(const E& e) const {
     return "an event" + Common(e);

@@ -51,7 +51,7 @@ struct Outcome {
     }
     for (size_t i = 0; i < held.size(); ++i) {
       const PolicySnapshot::Tenant& tenant = snapshot.tenants[i];
-      const Bytes limit = MinusOrZero(tenant.policy.limit.value_or(kMostBytes), Immovable(snapshot, i));
+      const Bytes limit = MinusOrZero(tenant.MayHold().value_or(kMostBytes), Immovable(snapshot, i));
       reserved[i] = std::min(MinusOrZero(tenant.policy.reserved, Immovable(snapshot, i)), limit);
       assured[i] = std::min(MinusOrZero(tenant.policy.assured(), Immovable(snapshot, i)), limit);
     }
@@ -95,7 +95,7 @@ Problem CheckGrants(const PolicySnapshot& snapshot, const PolicyPlan& plan, cons
   for (size_t i = 0; i < snapshot.tenants.size(); ++i) {
     if (outcome.got[i].IsZero()) continue;
     const PolicySnapshot::Tenant& tenant = snapshot.tenants[i];
-    if (Plus(tenant.charged, outcome.got[i]) > tenant.policy.limit.value_or(kMostBytes)) {
+    if (Plus(tenant.charged, outcome.got[i]) > tenant.MayHold().value_or(kMostBytes)) {
       return Wrong("tenant ", tenant.name, " is granted beyond its limit");
     }
     const Bytes now = outcome.held[i] + outcome.got[i];
@@ -125,7 +125,7 @@ Problem CheckTargets(const PolicySnapshot& snapshot, const PolicyPlan& plan, con
     urgent = urgent || target.urgent;
     if (target.session != session.id) return Wrong("targets out of order");
     left[session.tenant] += std::min(session.Held(), target.max.value_or(kMostBytes));
-    const Bytes limit = snapshot.tenants[session.tenant].policy.limit.value_or(kMostBytes);
+    const Bytes limit = snapshot.tenants[session.tenant].MayHold().value_or(kMostBytes);
     const bool lowered = target.max.value_or(kMostBytes) < limit;
     if (lowered && outcome.held[session.tenant] < plan.shares[session.tenant].entitled) {
       return Wrong("session ", session.id.value(), " is kept at ", ToString(*target.max),
@@ -197,7 +197,7 @@ std::map<size_t, std::string> WhoIsOwed(const PolicySnapshot& snapshot, const Po
     const Bytes least = lease.slot * (got > 0 ? 1 : lease.Least());
     const Bytes useful = Plus(Plus(outcome.held[own], outcome.got[own]), least);
     if (useful > plan.shares[own].entitled) continue;
-    if (Plus(Plus(tenant.charged, outcome.got[own]), least) > tenant.policy.limit.value_or(kMostBytes)) continue;
+    if (Plus(Plus(tenant.charged, outcome.got[own]), least) > tenant.MayHold().value_or(kMostBytes)) continue;
     Bytes others_reserves;
     Bytes others_guarantees;
     Bytes to_be_had;

@@ -117,6 +117,7 @@ void SimBroker::Restart() {
   journal_ = accounts.Records();
   Arbiter::Options options = options_.arbiter;
   options.set_tenants = set_tenants_;
+  options.admits = admits_;
   arbiter_ = std::make_unique<Arbiter>(options, policy_);
   ended_.clear();
   silent_.clear();
@@ -142,6 +143,7 @@ void SimBroker::Restart() {
 void SimBroker::Step(const Event& event) {
   if (away_) return;
   if (const auto* set = std::get_if<event::SetTenant>(&event)) set_tenants_[set->tenant] = set->policy;
+  if (const auto* deleted = std::get_if<event::DeleteTenant>(&event)) set_tenants_.erase(deleted->tenant);
   events_.push_back(event);
   if (std::exchange(stepping_, true)) return;
   while (!events_.empty() && !failure_.has_value()) {
@@ -150,6 +152,11 @@ void SimBroker::Step(const Event& event) {
     Take(next);
   }
   stepping_ = false;
+}
+
+void SimBroker::Admit(bool open) {
+  admits_ = open;
+  Step(event::Admission{.open = open});
 }
 
 void SimBroker::Take(const Event& event) {

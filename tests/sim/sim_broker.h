@@ -48,6 +48,8 @@ class SimBroker {
   void OnDeath(std::function<void()> died) { died_ = std::move(died); }
 
   void Step(const Event& event);
+  // Opens the broker to new sessions, or closes it to them; so is the next one.
+  void Admit(bool open);
   // Kills the broker when it has carried out so many effects more, and starts the next one with what the journal has
   // `away` later.
   void CrashAfter(uint64_t effects, absl::Duration away);
@@ -121,6 +123,7 @@ class SimBroker {
   std::unique_ptr<Arbiter> arbiter_;
   std::vector<Record> journal_;  // of the broker that lives; what it began with, and what it wrote
   std::map<std::string, TenantPolicy> set_tenants_;
+  bool admits_ = true;
   std::optional<uint64_t> effects_to_crash_;
   absl::Duration away_for_;
   bool away_ = false;

@@ -99,6 +99,7 @@ Simulation::Scenario Simulation::Choose(Rng& rng, bool trace) {
 Simulation::Simulation(const Options& options)
     : options_(options),
       rng_(options.seed),
+      once_(~options.seed),
       scenario_(Choose(rng_, options.trace)),
       policy_(fair_policy_),
       broker_(scenario_.broker, policy_, timeline_, rng_) {
@@ -116,11 +117,13 @@ Simulation::Result Simulation::Run() {
   for (uint64_t i = 0; i < scenario_.clients; ++i) Spawn(/*at_start=*/true);
   if (scenario_.outsiders) ActFromOutside();
   if (scenario_.operators) ActAsOperator();
+  if (options_.seed % 3 == 1) AskForOnce();
   if (options_.crashes) ActAsFate();
   while (broker_.steps() < options_.steps && !broker_.failure().has_value() && timeline_.Next()) {
   }
 
   calm_ = true;
+  broker_.Admit(true);
   broker_.worker().LookEvery(absl::Seconds(2));
   broker_.device().StopFailing();
   broker_.device().UseFromOutside(Bytes());
@@ -197,6 +200,34 @@ void Simulation::ActAsOperator() {
   });
 }
 
+void Simulation::AskForOnce() {
+  timeline_.After(once_.UpTo(absl::Seconds(1)), [this] {
+    if (calm_) return;
+    AskForOnce();
+    if (broker_.is_away()) return;
+    const std::string tenant = kTenants[once_.Below(std::size(kTenants))];
+    const BrokerReport report = broker_.Report();
+    if (report.total.IsZero()) return;  // nobody is let in before the first look
+    switch (once_.Below(5)) {
+      case 0:
+      case 1: {
+        const Bytes to = Bytes(once_.Below(broker_.device().total().in_bytes() / 2));
+        if (!broker_.arbiter().CheckSqueeze(tenant, to).ok()) return;
+        return broker_.Step(
+            event::Squeeze{.tenant = tenant, .to = to, .until = timeline_.now() + once_.UpTo(absl::Seconds(20))});
+      }
+      case 2:
+        return broker_.Admit(once_.Chance(70));
+      case 3:
+        if (!broker_.arbiter().CheckTenantDeletion(tenant, 0).ok()) return;
+        return broker_.Step(event::DeleteTenant{.tenant = tenant});
+      case 4:
+        if (report.sessions.empty()) return;
+        return broker_.Step(event::Forget{report.sessions[once_.Below(report.sessions.size())].id});
+    }
+  });
+}
+
 void Simulation::ActAsFate() {
   timeline_.After(rng_.UpTo(absl::Seconds(2)), [this] {
     if (calm_) return;
@@ -258,6 +289,9 @@ void Simulation::CheckGranted(const BrokerReport& report, const std::vector<Effe
     for (const BrokerReport::Tenant& tenant : report.tenants) {
       if (tenant.name == row->tenant && tenant.policy.limit.has_value() && tenant.charged > *tenant.policy.limit) {
         broker_.Fail(absl::StrCat("tenant ", tenant.name, " is granted beyond its limit"));
+      }
+      if (tenant.name == row->tenant && tenant.squeezed_to.has_value() && tenant.charged > *tenant.squeezed_to) {
+        broker_.Fail(absl::StrCat("tenant ", tenant.name, " is granted beyond what it is trimmed to"));
       }
     }
   }
@@ -361,10 +395,15 @@ void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
   // What was on its way at a look may count twice before it, as available and as given back.
   const bool was_on_its_way = !std::exchange(returned_, report.returned).IsZero();
   const Bytes grown = broker_.others_at_look() - std::exchange(others_grew_, broker_.others_at_look());
-  if (std::holds_alternative<event::SetTenant>(event) || !report.rooms.empty()) return;
+  const bool policies_change =
+      std::holds_alternative<event::SetTenant>(event) || std::holds_alternative<event::DeleteTenant>(event);
+  if (policies_change || !report.rooms.empty()) return;
   if (std::holds_alternative<event::Hello>(event)) return;  // what it brought along was lent by an earlier broker
   // What a session leaves is nobody's from then on, and is free when a look shows it.
-  if (std::holds_alternative<event::Goodbye>(event) || std::holds_alternative<event::ProcessEnded>(event)) return;
+  if (std::holds_alternative<event::Goodbye>(event) || std::holds_alternative<event::ProcessEnded>(event) ||
+      std::holds_alternative<event::Forget>(event)) {
+    return;
+  }
   if (std::holds_alternative<event::DeviceSample>(event) && was_on_its_way) return;
   // What the new broker has not looked at is lacking.
   if (!std::exchange(looked_, looked_ || std::holds_alternative<event::DeviceSample>(event))) return;

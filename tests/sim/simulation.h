@@ -63,6 +63,8 @@ class Simulation {
   void Spawn(bool at_start);
   void ActFromOutside();
   void ActAsOperator();
+  // What operators ask for once: tenants trimmed, deleted, nobody new, sessions given up.
+  void AskForOnce();
   void ActAsFate();
 
   // --- What must hold.
@@ -81,6 +83,7 @@ class Simulation {
 
   const Options options_;
   Rng rng_;
+  Rng once_;  // of its own, so that the other schedules are what they were
   const Scenario scenario_;
   Timeline timeline_;
   FairPolicy fair_policy_;

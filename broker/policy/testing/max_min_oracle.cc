@@ -41,7 +41,7 @@ Tenant Read(const PolicySnapshot& snapshot, size_t i) {
   }
   const int64_t immovable = std::max<int64_t>(0, Count(given.Held()) - active_held);
   const int64_t no_limit = int64_t{1} << 62;
-  const int64_t limit = std::max<int64_t>(0, (given.policy.limit ? Count(*given.policy.limit) : no_limit) - immovable);
+  const int64_t limit = std::max<int64_t>(0, (given.MayHold() ? Count(*given.MayHold()) : no_limit) - immovable);
   tenant.reserved = std::clamp<int64_t>(Count(given.policy.reserved) - immovable, 0, limit);
   tenant.assured = std::clamp<int64_t>(Count(given.policy.assured()) - immovable, 0, limit);
   tenant.tenant_class = static_cast<int>(given.policy.tenant_class);

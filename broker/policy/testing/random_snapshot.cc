@@ -53,6 +53,7 @@ class Maker {
     policy.tenant_class = static_cast<TenantClass>(Chance(50) ? 2 : Below(3));
     policy.guarantee_deadline = absl::Milliseconds(static_cast<int64_t>(10 + Below(2'000)));
     if (Chance(40)) tenant.floor = Size(MiB(64) * Below(256));
+    if (Chance(10)) tenant.squeezed_to = std::max(policy.reserved, Size(MiB(64) * Below(128)));
     tenant.last_turn = Below(4);
     tenant.rests = Chance(10);
     if (Chance(20)) tenant.raise = {.age = UpTo(absl::Seconds(40)), .need = Size(MiB(64) * Below(256))};
