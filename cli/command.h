@@ -31,8 +31,9 @@ class Command {
   // What `kvctl --help` and `kvctl NAME --help` say of it.
   struct Text {
     std::string name;
-    std::string what;      // one line
-    std::string examples;  // a session or two, each line indented by two
+    std::string what;                       // one line
+    std::string examples;                   // a session or two, each line indented by two
+    std::vector<std::string> aliases = {};  // names it had before
   };
 
   virtual ~Command() = default;

@@ -81,9 +81,9 @@ _kvctl() {
   else
     case $command:$arguments in
       :*) words='@COMMANDS@' ;;
-      limit:0|tenant:0|simulate:0) _kvctl_asked tenants --names; return ;;
+      limit:0|tenant:0|simulate:0|trim:0) _kvctl_asked tenants --names; return ;;
       limit:1) words='none initial' ;;
-      why:0) _kvctl_asked sessions --ids; return ;;
+      why:0|session:0) _kvctl_asked sessions --ids; return ;;
       completion:0) words='bash zsh fish' ;;
     esac
   fi
@@ -178,11 +178,13 @@ end
 complete -c kvctl -f
 @GLOBALS@
 @COMMANDS@
-for command in limit tenant simulate
+for command in limit tenant simulate trim
     complete -c kvctl -n "__kvctl_argument $command 0" -a '(__kvctl_asked tenants --names)'
 end
 complete -c kvctl -n '__kvctl_argument limit 1' -a 'none initial'
-complete -c kvctl -n '__kvctl_argument why 0' -a '(__kvctl_asked sessions --ids)'
+for command in why session
+    complete -c kvctl -n "__kvctl_argument $command 0" -a '(__kvctl_asked sessions --ids)'
+end
 complete -c kvctl -n '__kvctl_argument launch 0' -a '(__fish_complete_command)'
 complete -c kvctl -n '__kvctl_argument completion 0' -a 'bash zsh fish'
 @OPTIONS@
@@ -285,8 +287,8 @@ std::string ZshOption(const CLI::Option& option) {
 std::string ZshArguments(const CLI::App& command) {
   const std::string name = command.get_name();
   if (name == "limit") return " '1:tenant:_kvctl_tenants' '2:limit:(none initial)'";
-  if (name == "tenant" || name == "simulate") return " '1:tenant:_kvctl_tenants'";
-  if (name == "why") return " '1:session:_kvctl_sessions'";
+  if (name == "tenant" || name == "simulate" || name == "trim") return " '1:tenant:_kvctl_tenants'";
+  if (name == "why" || name == "session") return " '1:session:_kvctl_sessions'";
   if (name == "launch") return " '(-)1:command:_command_names -e' '*::arguments:_normal'";
   if (name == "completion") return " '1:shell:(bash zsh fish)'";
   return "";

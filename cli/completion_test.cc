@@ -25,12 +25,13 @@ class CompletionTest : public ::testing::TestWithParam<const char*> {
 
 TEST_P(CompletionTest, KnowsEveryCommandAndOption) {
   const std::string script = Script();
-  for (const char* word : {"status",           "tenants",     "sessions", "rooms",       "watch",       "events",
+  for (const char* word : {"status",           "tenants",     "sessions", "rooms",       "top",         "events",
                            "follow",           "why",         "simulate", "tenant",      "limit",       "launch",
                            "completion",       "version",     "socket",   "runtime-dir", "device",      "json",
                            "interval",         "count",       "help",     "want",        "guarantee",   "deadline",
                            "on-missed-target", "if-revision", "room",     "ttl",         "best_effort", "end_process",
-                           "initial"}) {
+                           "initial",          "trim",        "session",  "drain",       "detach",      "dump",
+                           "forget",           "delete",      "within",   "wait",        "off"}) {
     EXPECT_THAT(script, HasSubstr(word));
   }
 }

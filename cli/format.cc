@@ -37,6 +37,8 @@ const char* Escape(Style style) {
       return "\x1b[33m";
     case Style::kRed:
       return "\x1b[31m";
+    case Style::kCyan:
+      return "\x1b[36m";
   }
   return "";
 }
@@ -149,6 +151,40 @@ Line Bar(const BarValues& values, size_t width, Style granted) {
     }
   }
   return bar;
+}
+
+Line PartedBar(const std::vector<BarPart>& parts, uint64_t scale, std::optional<uint64_t> limit, size_t width) {
+  const auto columns = [&](uint64_t bytes) { return (Eighths(bytes, scale, width) + 4) / 8; };
+  std::vector<const BarPart*> cells;
+  uint64_t sum = 0;
+  for (const BarPart& part : parts) {
+    if (part.bytes == 0) continue;
+    sum += std::min(part.bytes, scale - std::min(sum, scale));
+    const size_t end = std::min(std::max(columns(sum), cells.size() + 1), width);
+    cells.resize(std::max(end, cells.size()), &part);
+  }
+  const bool marked = limit.has_value() && *limit < scale && width > 0;
+  const size_t mark = marked ? std::min((Eighths(*limit, scale, width) + 7) / 8, width - 1) : std::string::npos;
+  static constexpr BarPart kEmpty = {.character = "·", .style = Style::kDim};
+  static constexpr BarPart kLimit = {.character = "│", .style = Style::kBold};
+  Line bar;
+  for (size_t i = 0; i < width; ++i) {
+    const BarPart& part = i == mark ? kLimit : i < cells.size() ? *cells[i] : kEmpty;
+    if (bar.empty() || bar.back().style != part.style) bar.push_back({"", part.style});
+    absl::StrAppend(&bar.back().text, part.character);
+  }
+  return bar;
+}
+
+std::string Sparkline(const std::vector<uint64_t>& values) {
+  static constexpr const char* kHeights[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  const uint64_t most = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
+  std::string line;
+  for (const uint64_t value : values) {
+    const double part = most == 0 ? 0 : static_cast<double>(value) / static_cast<double>(most);
+    line += value == 0 ? " " : kHeights[std::min<size_t>(static_cast<size_t>(part * 8), 7)];
+  }
+  return line;
 }
 
 std::string Table::ToString() const {

@@ -34,7 +34,7 @@ std::string PadRight(absl::string_view text, size_t width);
 std::string PadLeft(absl::string_view text, size_t width);
 
 enum class Colour { kNone, kAnsi };
-enum class Style { kPlain, kDim, kBold, kGreen, kYellow, kRed };
+enum class Style { kPlain, kDim, kBold, kGreen, kYellow, kRed, kCyan };
 
 // A piece of a line that looks alike.
 struct Span {
@@ -56,6 +56,19 @@ struct BarValues {
 
 // A bar of `width` columns. Whatever is more than nothing is seen; what is past the scale is cut off.
 Line Bar(const BarValues& values, size_t width, Style granted = Style::kGreen);
+
+// A piece of a bar, in bytes; a character of its own tells it from the others without colours.
+struct BarPart {
+  uint64_t bytes = 0;
+  absl::string_view character;
+  Style style = Style::kPlain;
+};
+
+// The same for several parts side by side, each in whole columns.
+Line PartedBar(const std::vector<BarPart>& parts, uint64_t scale, std::optional<uint64_t> limit, size_t width);
+
+// "▁▂▅█": a column for each value, as high as its part of the greatest; a value of 0 is blank.
+std::string Sparkline(const std::vector<uint64_t>& values);
 
 // Rows of cells under headings, each column as wide as its widest cell.
 class Table {

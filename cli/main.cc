@@ -1,7 +1,7 @@
 // kvctl: shows and steers a broker.
 //
 //   $ kvctl status
-//   $ kvctl watch
+//   $ kvctl top
 //   $ kvctl limit chat 50%
 //   chat: limit 10.0 GiB
 

@@ -13,18 +13,23 @@
 #include "absl/strings/strip.h"
 #include "cli/command.h"
 #include "cli/completion.h"
+#include "cli/detach.h"
+#include "cli/drain.h"
+#include "cli/dump.h"
 #include "cli/events.h"
 #include "cli/launch.h"
 #include "cli/limit.h"
 #include "cli/room_session.h"
 #include "cli/rooms.h"
+#include "cli/session.h"
 #include "cli/sessions.h"
 #include "cli/simulate.h"
 #include "cli/status.h"
 #include "cli/tenant.h"
 #include "cli/tenants.h"
+#include "cli/top.h"
+#include "cli/trim.h"
 #include "cli/version.h"
-#include "cli/watch.h"
 #include "cli/why.h"
 #include "common/base/status.h"
 #include "common/base/version.h"
@@ -35,9 +40,10 @@ namespace {
 constexpr char kFooter[] =
     "Examples:\n"
     "  kvctl status\n"
-    "  kvctl watch\n"
+    "  kvctl top\n"
     "  kvctl limit chat 50%\n"
     "  kvctl tenant chat --guarantee 20GiB\n"
+    "  kvctl trim batch --to 1GiB\n"
     "  kvctl simulate chat --want 30GiB\n"
     "  kvctl launch --room 22GiB -- python serve.py\n"
     "  kvctl tenants --json\n"
@@ -79,6 +85,7 @@ std::vector<Declared> DeclareCommands(CLI::App& app, Globals& globals) {
     sub->footer(absl::StrCat("Examples:\n", absl::StripSuffix(text.examples, "\n")));
     // Extra arguments are let in to be refused by name.
     sub->allow_extras();
+    for (const std::string& alias : text.aliases) sub->alias(alias);
     command->Declare(*sub);
     AddGlobals(*sub, globals);
     commands.push_back({std::move(command), sub});
@@ -87,13 +94,18 @@ std::vector<Declared> DeclareCommands(CLI::App& app, Globals& globals) {
   add(std::make_unique<TenantsCommand>());
   add(std::make_unique<SessionsCommand>());
   add(std::make_unique<RoomsCommand>());
-  add(std::make_unique<WatchCommand>());
+  add(std::make_unique<TopCommand>());
   add(std::make_unique<EventsCommand>());
   add(std::make_unique<WhyCommand>());
   add(std::make_unique<SimulateCommand>());
   add(std::make_unique<TenantCommand>());
   add(std::make_unique<LimitCommand>());
+  add(std::make_unique<TrimCommand>());
+  add(std::make_unique<SessionCommand>());
+  add(std::make_unique<DrainCommand>());
+  add(std::make_unique<DetachCommand>());
   add(std::make_unique<LaunchCommand>(OpenRoomSession));
+  add(std::make_unique<DumpCommand>());
   add(std::make_unique<CompletionCommand>());
   add(std::make_unique<VersionCommand>());
   return commands;

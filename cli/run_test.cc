@@ -186,10 +186,10 @@ TEST_F(RunTest, WrongArgumentsAreNamed) {
   ExpectUsageError({"status", "--frob=1"}, "'--frob=1'");
   ExpectUsageError({"status", "now"}, "'now'");
   ExpectUsageError({"limit", "chat"}, "LIMIT");
-  ExpectUsageError({"watch", "--interval", "5 apples"}, "'5 apples'");
-  ExpectUsageError({"watch", "--count", "0"}, "'0'");
-  ExpectUsageError({"watch", "--count", "-1"}, "'-1'");
-  ExpectUsageError({"watch", "--interval"}, "--interval");
+  ExpectUsageError({"top", "--interval", "5 apples"}, "'5 apples'");
+  ExpectUsageError({"top", "--count", "0"}, "'0'");
+  ExpectUsageError({"top", "--count", "-1"}, "'-1'");
+  ExpectUsageError({"top", "--interval"}, "--interval");
   ExpectUsageError({"completion", "tcsh"}, "'tcsh'");
   ExpectUsageError({"status", "--device", "HOST-demo"}, "--socket");
   ExpectUsageError({"status", "--runtime-dir", ""}, "--runtime-dir");
@@ -199,8 +199,9 @@ TEST_F(RunTest, WrongArgumentsAreNamed) {
 TEST_F(RunTest, EveryCommandHelps) {
   EXPECT_THAT(Kvctl({"--help"}).out,
               AllOf(HasSubstr("kvctl status"), HasSubstr("Exit codes: 0 ok, 1 failed, 2 usage")));
-  for (const char* command : {"status", "tenants", "sessions", "rooms", "watch", "events", "why", "simulate", "tenant",
-                              "limit", "launch", "completion", "version"}) {
+  for (const char* command :
+       {"status", "tenants", "sessions", "rooms", "top", "events", "why", "simulate", "tenant", "limit", "trim",
+        "session", "drain", "detach", "launch", "dump", "completion", "version"}) {
     const Outcome outcome = Kvctl({command, "--help"});
     EXPECT_EQ(outcome.exit_code, kExitOk);
     EXPECT_THAT(outcome.out, AllOf(HasSubstr("Examples:\n"), HasSubstr(absl::StrCat("  kvctl ", command))));
@@ -241,19 +242,19 @@ TEST_F(RunTest, AnOutputThatCannotBeWrittenIsAnError) {
 }
 
 TEST_F(RunTest, WatchPrintsALineForEachSampleInAPipe) {
-  const Outcome outcome = Ask({"watch", "--interval", "1s", "--count", "2"});
+  const Outcome outcome = Ask({"top", "--interval", "1s", "--count", "2"});
   EXPECT_EQ(outcome.exit_code, kExitOk);
   EXPECT_THAT(Lines(outcome.out), ElementsAre(StartsWith("12.5 s  granted"), StartsWith("13.5 s  granted"), ""));
 }
 
 TEST_F(RunTest, WatchPrintsAJsonObjectALine) {
-  const Outcome outcome = Ask({"watch", "--count", "2", "--json"});
+  const Outcome outcome = Ask({"top", "--count", "2", "--json"});
   EXPECT_THAT(Lines(outcome.out), ElementsAre(StartsWith("{\"status\":{"), StartsWith("{"), ""));
 }
 
 TEST_F(RunTest, WatchOnATerminalLeavesItAsItWas) {
   live_ = true;
-  const Outcome outcome = Ask({"watch", "--count", "2"});
+  const Outcome outcome = Ask({"top", "--count", "2"});
   EXPECT_THAT(outcome.out, StartsWith("\x1b[?1049h\x1b[?25l\x1b[HHOST-demo"));
   const size_t left = outcome.out.find("\x1b[?25h\x1b[?1049l");
   ASSERT_NE(left, std::string::npos);
@@ -262,7 +263,7 @@ TEST_F(RunTest, WatchOnATerminalLeavesItAsItWas) {
 
 TEST_F(RunTest, ABrokerThatGoesAwayEndsTheWatch) {
   broker_.SendSamples(1, FakeBroker::ThenWatch::kIsGone);
-  const Outcome outcome = Ask({"watch"});
+  const Outcome outcome = Ask({"top"});
   EXPECT_EQ(outcome.exit_code, kExitFailed);
   EXPECT_EQ(outcome.err, absl::StrCat("kvctl: the broker at ", broker_.socket(), " has gone away\n"));
   EXPECT_THAT(outcome.out, HasSubstr("granted"));
@@ -270,15 +271,62 @@ TEST_F(RunTest, ABrokerThatGoesAwayEndsTheWatch) {
 
 TEST_F(RunTest, AWatchThatEndsEarlyFails) {
   broker_.SendSamples(1, FakeBroker::ThenWatch::kEnds);
-  EXPECT_EQ(Ask({"watch", "--count", "2"}).exit_code, kExitFailed);
+  EXPECT_EQ(Ask({"top", "--count", "2"}).exit_code, kExitFailed);
 }
 
 TEST_F(RunTest, ASilentBrokerEndsTheWatch) {
   broker_.SendSamples(0, FakeBroker::ThenWatch::kWaits);
-  const Outcome outcome = Ask({"watch", "--interval", "50ms"});
+  const Outcome outcome = Ask({"top", "--interval", "50ms"});
   EXPECT_EQ(outcome.exit_code, kExitFailed);
   EXPECT_THAT(outcome.err, HasSubstr("has sent nothing for 5.05s"));
 }
+
+TEST_F(RunTest, TrimsATenantOnce) {
+  EXPECT_EQ(Ask({"trim", "chat", "--to", "2GiB"}).out, "chat: 8.0 GiB -> 2.0 GiB in 38 ms\n");
+  ExpectUsageError({"trim", "chat"}, "--to");
+  ExpectUsageError({"trim", "chat", "--to", "none"}, "'none'");
+  ExpectUsageError({"trim", "chat", "--to", "1G", "--within", "1h"}, "'1h'");
+}
+
+TEST_F(RunTest, DrainsAndWaitsForTheLastSession) {
+  const Outcome outcome = Ask({"drain", "--wait"});
+  EXPECT_EQ(outcome.exit_code, kExitOk);
+  EXPECT_EQ(outcome.out, "drained: no new sessions are admitted; 2 sessions go on\nno session is left\n");
+  EXPECT_EQ(outcome.err,
+            "2 sessions are left: 1 (chat, pid 4712), 12 (batch, pid 98765, draining)\n"
+            "1 session is left: 1 (chat, pid 4712)\n");
+  EXPECT_EQ(Ask({"drain", "--off"}).out, "new sessions are admitted\n");
+  ExpectUsageError({"drain", "--off", "--wait"}, "--off and --wait");
+}
+
+TEST_F(RunTest, LetsGoOfTheDevice) {
+  EXPECT_EQ(Ask({"detach"}).out, "HOST-demo: its broker has ended, and nothing of it is on the device\n");
+  EXPECT_THAT(Ask({"detach", "--wait"}).err, HasSubstr("1 session is left"));
+}
+
+TEST_F(RunTest, ShowsASessionOrGivesItUp) {
+  EXPECT_THAT(Ask({"session", "12"}).out, HasSubstr("session 12 of batch, draining"));
+  EXPECT_EQ(Ask({"session", "99"}).err, "kvctl: no session 99\n");
+  EXPECT_EQ(Ask({"session", "12", "--forget"}).out,
+            "session 12 is given up; of the 2.0 GiB it held, what is not back in 5 s counts as used by others\n");
+  ExpectUsageError({"session", "x"}, "'x'");
+}
+
+TEST_F(RunTest, DeletesWhatWasSetOfATenant) {
+  EXPECT_THAT(Ask({"tenant", "batch", "--delete"}).out, HasSubstr("batch: as configured again: no limit, reserved"));
+  EXPECT_EQ(Ask({"tenant", "night", "--delete"}).out, "night: known no more (revision 8)\n");
+  ExpectUsageError({"tenant", "night", "--delete", "--weight", "3"}, "--delete");
+}
+
+TEST_F(RunTest, DumpsAllThatTheBrokerKnows) {
+  const Outcome outcome = Ask({"dump"});
+  EXPECT_EQ(outcome.exit_code, kExitOk);
+  for (const char* part : {"\"status\"", "\"tenants\"", "\"sessions\"", "\"because\"", "\"rooms\"", "target missed"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(part));
+  }
+}
+
+TEST_F(RunTest, TopIsKnownByItsOldName) { EXPECT_EQ(Ask({"watch", "--count", "1"}).exit_code, kExitOk); }
 
 }  // namespace
 }  // namespace kvbroker::cli

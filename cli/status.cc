@@ -97,9 +97,10 @@ std::string RenderStatus(const admin::v1::Status& status, const admin::v1::ListR
       "\n  ", Count(counters.grants(), "grant"), " of ", Count(counters.granted_slots(), "slot"), ", ",  //
       Count(counters.refusals(), "refusal"), ", ", Count(counters.create_failures(), "failed create"),   //
       "; ", Count(counters.sessions_opened(), "session"), " opened, ", counters.sessions_ended(), " ended\n",
-      WrittenOff(counters), Zeroing(status), "  kvbrokerd ", status.version(), ", process ", status.pid(), ", epoch ",
-      status.epoch(), ", up ", FormatDuration(status.uptime_ms()), ", policy revision ", memory.policy_revision(),
-      "\n");
+      WrittenOff(counters), Zeroing(status),
+      status.refuses_new_sessions() ? "  drained: no new sessions are admitted (kvctl drain --off)\n" : "",
+      "  kvbrokerd ", status.version(), ", process ", status.pid(), ", epoch ", status.epoch(), ", up ",
+      FormatDuration(status.uptime_ms()), ", policy revision ", memory.policy_revision(), "\n");
 }
 
 Command::Text StatusCommand::text() const {

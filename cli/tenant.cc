@@ -111,6 +111,13 @@ std::string RenderChange(absl::string_view tenant, const admin::v1::SetTenantRes
                       FormatOver(response), "\n");
 }
 
+std::string RenderDeletion(absl::string_view tenant, const admin::v1::DeleteTenantResponse& response) {
+  return absl::StrCat(
+      tenant, ": ",
+      response.configured() ? absl::StrCat("as configured again: ", FormatPolicy(response.policy())) : "known no more",
+      " (revision ", response.revision(), ")\n");
+}
+
 Command::Text TenantCommand::text() const {
   return {.name = "tenant",
           .what = "Show a tenant's policy and figures, or change its policy at once",
@@ -119,6 +126,7 @@ Command::Text TenantCommand::text() const {
                                    "  kvctl tenant batch --class batch --weight 50 --limit 40%\n"
                                    "  kvctl tenant night --class best_effort --create\n"
                                    "  kvctl tenant chat --weight 200 --if-revision 7   only if nobody was faster\n"
+                                   "  kvctl tenant night --delete\n"
                                    "What is not given stays as it is. A change is kept over a restart of the broker;\n"
                                    "'initial' goes back to what the broker was started with. Try a change without\n"
                                    "making it: kvctl simulate. Percentages are of the configured capacity, else of\n"
@@ -131,6 +139,7 @@ void TenantCommand::Declare(CLI::App& app) {
   policy_.Declare(app);
   app.add_flag("--force", force_, "Even a limit below what the tenant's longest request needs");
   app.add_flag("--create", create_, "Make the tenant known if it is not");
+  app.add_flag("--delete", delete_, "Forget what kvctl set: it is as configured, or known no more");
   app.add_option("--if-revision", if_revision_, "Only while the policy has this revision")->type_name("N");
 }
 
@@ -141,6 +150,16 @@ absl::Status TenantCommand::Check() {
     return absl::InvalidArgumentError(absl::StrCat("--if-revision: '", *if_revision_, "' is no revision, 1 or more"));
   }
   KVB_ASSIGN_OR_RETURN(admin::v1::SetTenantRequest request, policy_.Parse());
+  if (delete_) {
+    if (policy_.given() || create_ || force_) {
+      return absl::InvalidArgumentError(
+          "--delete forgets all that was set: nothing else goes with it but --if-revision");
+    }
+    deletion_.emplace();
+    deletion_->set_tenant(tenant_);
+    deletion_->set_if_revision(revision);
+    return absl::OkStatus();
+  }
   if (!policy_.given() && !create_) {
     if (!force_ && !if_revision_.has_value()) return absl::OkStatus();
     return absl::InvalidArgumentError(
@@ -170,6 +189,12 @@ absl::Status TenantCommand::Show(const Context& context, const Connection& broke
 
 absl::Status TenantCommand::Run(const Context& context) {
   KVB_ASSIGN_OR_RETURN(const Connection broker, Connection::Open(context.where));
+  if (deletion_.has_value()) {
+    KVB_ASSIGN_OR_RETURN(const admin::v1::DeleteTenantResponse deleted,
+                         broker.Ask(&admin::v1::Admin::Stub::DeleteTenant, *deletion_));
+    context.console.out << (context.output == Output::kJson ? ToJson(deleted) : RenderDeletion(tenant_, deleted));
+    return absl::OkStatus();
+  }
   if (!change_.has_value()) return Show(context, broker);
   KVB_ASSIGN_OR_RETURN(const admin::v1::SetTenantResponse response,
                        broker.Ask(&admin::v1::Admin::Stub::SetTenant, *change_));

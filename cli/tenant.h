@@ -20,6 +20,7 @@ std::string RenderTenant(const admin::v1::Status& status, const admin::v1::Tenan
 
 // What was set, in a line.
 std::string RenderChange(absl::string_view tenant, const admin::v1::SetTenantResponse& response);
+std::string RenderDeletion(absl::string_view tenant, const admin::v1::DeleteTenantResponse& response);
 
 // kvctl tenant TENANT [options of the policy]
 class TenantCommand : public Command {
@@ -36,8 +37,11 @@ class TenantCommand : public Command {
   PolicyOptions policy_;
   bool force_ = false;
   bool create_ = false;
+  bool delete_ = false;
   std::optional<std::string> if_revision_;
-  std::optional<admin::v1::SetTenantRequest> change_;  // made by Check; none: show it
+  // Made by Check, one at the most; neither: show it.
+  std::optional<admin::v1::SetTenantRequest> change_;
+  std::optional<admin::v1::DeleteTenantRequest> deletion_;
 };
 
 }  // namespace kvbroker::cli

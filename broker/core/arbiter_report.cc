@@ -77,6 +77,7 @@ BrokerReport Arbiter::Report(absl::Time now) const {
     ++tenant.sessions;
     tenant.external += row.external;
     tenant.trimmable += row.trimmable;
+    tenant.holding += row.holding;
     tenant.floor = std::max(tenant.floor, session.floor);
     if (row.over_target || session.target.asked()) report.asked_back += MinusOrZero(HeldBy(session), *row.target);
     tenant.charged += row.charged;

@@ -54,6 +54,7 @@ struct BrokerReport {
     Bytes held_after_squeeze;          // when the newest one was over
     bool set = false;                  // an operator has set its policy
     bool listed = false;               // the configuration names it
+    Holding holding;                   // all its sessions'
   };
   struct Session {
     SessionId id;

@@ -299,6 +299,16 @@ void FillLatencies(const LatencyHistogram& from, admin::v1::Latencies& to) {
   to.set_sum_s(absl::ToDoubleSeconds(from.sum()));
 }
 
+void FillHolding(const Holding& from, admin::v1::Holding& to) {
+  to.set_spare(from.spare.in_bytes());
+  to.set_free(from.free.in_bytes());
+  for (const Bytes bytes : from.cached_by_age) to.add_cached_by_age(bytes.in_bytes());
+  to.set_compactable(from.compactable.in_bytes());
+  to.set_preemptible(from.preemptible.in_bytes());
+  to.set_pinned(from.pinned.in_bytes());
+  to.set_refault(from.refault.in_bytes());
+}
+
 void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to) {
   to.set_name(from.name);
   FillPolicy(from.policy, *to.mutable_policy());
@@ -324,6 +334,7 @@ void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to) {
   if (from.squeezed_to.has_value()) to.set_trimmed_to(from.squeezed_to->in_bytes());
   to.set_set(from.set);
   to.set_listed(from.listed);
+  FillHolding(from.holding, *to.mutable_holding());
 }
 
 void FillSession(const BrokerReport::Session& from, admin::v1::Session& to) {
@@ -342,14 +353,7 @@ void FillSession(const BrokerReport::Session& from, admin::v1::Session& to) {
   to.set_target(from.target.has_value() ? from.target->in_bytes() : UINT64_MAX);
   to.set_age_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(from.age)));
   to.set_arenas(from.arenas);
-  admin::v1::Holding& holding = *to.mutable_holding();
-  holding.set_spare(from.holding.spare.in_bytes());
-  holding.set_free(from.holding.free.in_bytes());
-  for (const Bytes bytes : from.holding.cached_by_age) holding.add_cached_by_age(bytes.in_bytes());
-  holding.set_compactable(from.holding.compactable.in_bytes());
-  holding.set_preemptible(from.holding.preemptible.in_bytes());
-  holding.set_pinned(from.holding.pinned.in_bytes());
-  holding.set_refault(from.holding.refault.in_bytes());
+  FillHolding(from.holding, *to.mutable_holding());
   to.set_response_ms(Milliseconds(from.response));
   to.set_missed_targets(from.missed_targets);
   to.set_over_target(from.over_target);

@@ -41,6 +41,7 @@ v1::BrokerMessage ToMessage(const effect::TellError& told);
 // The memory, counters and numbers of a report; what the report does not know is left to the caller.
 void FillStatus(const BrokerReport& report, admin::v1::Status& status);
 void FillEvent(const EventLog::Entry& from, admin::v1::BrokerEvent& to);
+void FillHolding(const Holding& from, admin::v1::Holding& to);
 void FillTenant(const BrokerReport::Tenant& from, admin::v1::Tenant& to);
 void FillSession(const BrokerReport::Session& from, admin::v1::Session& to);
 void FillRoom(const BrokerReport::RoomRow& from, admin::v1::Room& to);

@@ -292,6 +292,47 @@ grpc::Status FakeBroker::ListTenants(grpc::ServerContext*, const admin::v1::List
 grpc::Status FakeBroker::ListSessions(grpc::ServerContext*, const admin::v1::ListSessionsRequest*,
                                       admin::v1::ListSessionsResponse* response) {
   *response = SampleSessions();
+  absl::MutexLock lock(&mu_);
+  if (sessions_left_.has_value()) {
+    while (response->sessions_size() > *sessions_left_) response->mutable_sessions()->RemoveLast();
+    sessions_left_ = std::max(0, *sessions_left_ - 1);
+  }
+  return failure_;
+}
+
+grpc::Status FakeBroker::DeleteTenant(grpc::ServerContext*, const admin::v1::DeleteTenantRequest* request,
+                                      admin::v1::DeleteTenantResponse* response) {
+  if (request->tenant() == "batch") {
+    response->set_configured(true);
+    *response->mutable_policy() = SampleTenants().tenants(0).configured();
+  }
+  response->set_revision(8);
+  return Failure();
+}
+
+grpc::Status FakeBroker::Trim(grpc::ServerContext*, const admin::v1::TrimRequest* request,
+                              admin::v1::TrimResponse* response) {
+  response->set_before(8 * kGiB);
+  response->set_after(request->to().bytes());
+  response->set_took_ms(38);
+  return Failure();
+}
+
+grpc::Status FakeBroker::Drain(grpc::ServerContext*, const admin::v1::DrainRequest* request,
+                               admin::v1::DrainResponse* response) {
+  response->set_sessions(2);
+  absl::MutexLock lock(&mu_);
+  sessions_left_ = request->off() ? std::nullopt : std::optional(2);
+  return failure_;
+}
+
+grpc::Status FakeBroker::Detach(grpc::ServerContext*, const admin::v1::DetachRequest*, admin::v1::DetachResponse*) {
+  return Failure();
+}
+
+grpc::Status FakeBroker::ForgetSession(grpc::ServerContext*, const admin::v1::ForgetSessionRequest*,
+                                       admin::v1::ForgetSessionResponse* response) {
+  response->set_held(2 * kGiB);
   return Failure();
 }
 

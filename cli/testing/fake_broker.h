@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,16 @@ class FakeBroker : public admin::v1::Admin::Service {
                             admin::v1::ListSessionsResponse* response) override;
   grpc::Status SetTenant(grpc::ServerContext*, const admin::v1::SetTenantRequest* request,
                          admin::v1::SetTenantResponse* response) override;
+  grpc::Status DeleteTenant(grpc::ServerContext*, const admin::v1::DeleteTenantRequest* request,
+                            admin::v1::DeleteTenantResponse* response) override;
+  grpc::Status Trim(grpc::ServerContext*, const admin::v1::TrimRequest* request,
+                    admin::v1::TrimResponse* response) override;
+  // After it, one session less at each call of ListSessions.
+  grpc::Status Drain(grpc::ServerContext*, const admin::v1::DrainRequest* request,
+                     admin::v1::DrainResponse* response) override ABSL_LOCKS_EXCLUDED(mu_);
+  grpc::Status Detach(grpc::ServerContext*, const admin::v1::DetachRequest*, admin::v1::DetachResponse*) override;
+  grpc::Status ForgetSession(grpc::ServerContext*, const admin::v1::ForgetSessionRequest*,
+                             admin::v1::ForgetSessionResponse* response) override;
   grpc::Status Simulate(grpc::ServerContext*, const admin::v1::SimulateRequest* request,
                         admin::v1::SimulateResponse* response) override;
   grpc::Status Why(grpc::ServerContext*, const admin::v1::WhyRequest* request,
@@ -87,6 +98,7 @@ class FakeBroker : public admin::v1::Admin::Service {
   ThenWatch then_ ABSL_GUARDED_BY(mu_) = ThenWatch::kWaits;
   std::vector<admin::v1::SetTenantRequest> changes_ ABSL_GUARDED_BY(mu_);
   std::vector<admin::v1::SimulateRequest> simulations_ ABSL_GUARDED_BY(mu_);
+  std::optional<int> sessions_left_ ABSL_GUARDED_BY(mu_);  // while it is drained
   int watches_ ABSL_GUARDED_BY(mu_) = 0;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<grpc::Server> server_;
