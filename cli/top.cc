@@ -98,7 +98,7 @@ Command::Text TopCommand::text() const {
               "  kvctl top --json | jq -c '[.time_ms, .status.memory.granted]'\n"
               "A bar's width is the capacity: █ is in use, ▓ cached for requests that may come back, ▒ free in the\n"
               "engine (given back at no cost), ░ wanted and not granted, │ the limit. CHANGE/S: of what is granted,\n"
-              "over the last 2 s. Colours can be switched off with NO_COLOR=1.\n",
+              "over the last 2 s. HISTORY: a column for each 5 s. Colours can be switched off with NO_COLOR=1.\n",
           .aliases = {"watch"}};
 }
 

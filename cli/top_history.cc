@@ -1,7 +1,5 @@
 #include "cli/top_history.h"
 
-#include <algorithm>
-
 namespace kvbroker::cli {
 namespace {
 
@@ -15,29 +13,28 @@ uint64_t Of(const std::map<std::string, uint64_t, std::less<>>& granted, absl::s
 }  // namespace
 
 void TopHistory::Add(const admin::v1::Snapshot& sample) {
-  if (!samples_.empty() && sample.time_ms() <= samples_.back().time_ms) samples_.clear();
+  if (!samples_.empty() && sample.time_ms() <= samples_.back().time_ms) {
+    samples_.clear();
+    columns_.clear();
+  }
   Sample& added = samples_.emplace_back();
   added.time_ms = sample.time_ms();
   added.grants = sample.status().counters().grants();
   for (const admin::v1::Tenant& tenant : sample.tenants()) added.granted[tenant.name()] = tenant.granted();
-  if (samples_.size() > kSamples) samples_.pop_front();
+  while (samples_.size() > 2 && added.time_ms - samples_[1].time_ms >= kRateOverMs) samples_.pop_front();
+  const bool same_column = !columns_.empty() && columns_.back().time_ms / kColumnMs == added.time_ms / kColumnMs;
+  if (same_column) columns_.pop_back();
+  columns_.push_back(added);
+  if (columns_.size() > kColumns) columns_.pop_front();
 }
 
-std::vector<uint64_t> TopHistory::Granted(absl::string_view tenant, size_t count) const {
+std::vector<uint64_t> TopHistory::Granted(absl::string_view tenant) const {
   std::vector<uint64_t> values;
-  for (size_t i = samples_.size() - std::min(count, samples_.size()); i < samples_.size(); ++i) {
-    values.push_back(Of(samples_[i].granted, tenant));
-  }
+  for (const Sample& column : columns_) values.push_back(Of(column.granted, tenant));
   return values;
 }
 
-const TopHistory::Sample* TopHistory::Before() const {
-  if (samples_.size() < 2) return nullptr;
-  const uint64_t now = samples_.back().time_ms;
-  size_t before = samples_.size() - 2;
-  while (before > 0 && now - samples_[before].time_ms < kRateOverMs) --before;
-  return &samples_[before];
-}
+const TopHistory::Sample* TopHistory::Before() const { return samples_.size() < 2 ? nullptr : &samples_.front(); }
 
 double TopHistory::BytesPerSecond(absl::string_view tenant) const {
   const Sample* before = Before();

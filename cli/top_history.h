@@ -13,16 +13,17 @@
 
 namespace kvbroker::cli {
 
-// What was granted to each tenant in the newest samples, and how fast things go. Thread-compatible.
+// What was granted to each tenant in the last minute, and how fast things go. Thread-compatible.
 class TopHistory {
  public:
-  static constexpr size_t kSamples = 240;  // are kept at the most
+  static constexpr size_t kColumns = 12;
+  static constexpr uint64_t kColumnMs = 5'000;
 
   // A sample that is not newer than the one before begins anew: another broker sent it.
   void Add(const admin::v1::Snapshot& sample);
 
-  // The newest values, oldest first, `count` at the most; of a tenant that was not there then: 0.
-  std::vector<uint64_t> Granted(absl::string_view tenant, size_t count) const;
+  // The last value of each 5 s, oldest first, kColumns at the most; of a tenant that was not there then: 0.
+  std::vector<uint64_t> Granted(absl::string_view tenant) const;
 
   // Over the last 2 s, or as far as there are samples: by how many bytes a second what is granted grows, or shrinks; how many
   // grants a second.
@@ -39,7 +40,9 @@ class TopHistory {
   // The one that rates are counted from; none: there are fewer than two.
   const Sample* Before() const;
 
-  std::deque<Sample> samples_;  // oldest first
+  // Oldest first.
+  std::deque<Sample> samples_;  // of the last 2 s, and the one before
+  std::deque<Sample> columns_;
 };
 
 }  // namespace kvbroker::cli

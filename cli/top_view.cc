@@ -19,11 +19,10 @@ constexpr size_t kWidestName = 20;
 constexpr size_t kNumberWidth = 10;  // "1023.9 GiB"
 constexpr size_t kSignedWidth = kNumberWidth + 1;
 constexpr size_t kNarrowestBar = 20;
-constexpr size_t kHistory = 12;
 
 // What has its place beside names and bars; the last ones go first where the window is narrow.
 enum Column { kGranted, kWants, kRate, kPast, kLimit, kColumns };
-constexpr size_t kWidths[kColumns] = {kNumberWidth, kSignedWidth, kSignedWidth, kHistory, kNumberWidth};
+constexpr size_t kWidths[kColumns] = {kNumberWidth, kSignedWidth, kSignedWidth, TopHistory::kColumns, kNumberWidth};
 
 struct Layout {
   size_t name = 0;
@@ -104,7 +103,7 @@ Line TenantRow(const Layout& layout, const admin::v1::Tenant& tenant, uint64_t s
              {{FormatSize(tenant.granted()), granted},
               {FormatMore(MoreWanted(tenant)), Style::kYellow},
               {FormatRate(history.BytesPerSecond(tenant.name()))},
-              {Sparkline(history.Granted(tenant.name(), kHistory)), Style::kGreen},
+              {Sparkline(history.Granted(tenant.name())), Style::kGreen},
               {FormatLimit(policy)}});
 }
 
@@ -148,7 +147,8 @@ std::vector<std::string> RenderTop(const admin::v1::Snapshot& snapshot, const To
       {},
       MemoryLine(snapshot.status(), history, window.columns),
       {{Cut("█ in use  ▓ cached  ▒ free in the engine  ░ wanted, not granted  │ limit", window.columns), Style::kDim}},
-      {{Cut("A bar's width is the capacity; a history's height is its own maximum.", window.columns), Style::kDim}},
+      {{Cut("Bar: the capacity is its width. History: of a minute, each by its own maximum.", window.columns),
+        Style::kDim}},
   };
   if (snapshot.status().refuses_new_sessions()) {
     head[1] = {{Cut("drained: no new sessions are admitted", window.columns), Style::kYellow}};

@@ -21,11 +21,11 @@ admin::v1::Snapshot ManyTenants(int count) {
   return snapshot;
 }
 
-// chat grows by 2 GiB in each of three seconds, up to the sample; 4 GiB of it are in use, 2.5 cached, 1.5 free.
+// chat grows by 2 GiB three times, each 5 s, up to the sample; 4 GiB of it are in use, 2.5 cached, 1.5 free.
 struct Growth {
   Growth() {
     for (int second = 0; second < 4; ++second) {
-      sample.set_time_ms(static_cast<uint64_t>(9'500 + second * 1000));
+      sample.set_time_ms(static_cast<uint64_t>(9'500 + second * 5000));
       admin::v1::Tenant& chat = *sample.mutable_tenants(1);
       chat.set_granted(static_cast<uint64_t>(second + 1) << 31);
       sample.mutable_status()->mutable_counters()->set_grants(static_cast<uint64_t>(second * 3));
@@ -49,12 +49,12 @@ TEST(RenderTopTest, DrawsABarForEachTenantAndTheirTotal) {
             "\n"
             "TENANT                                       GRANTED  WANTS MORE    CHANGE/S      HISTORY      LIMIT\n"
             "batch  ████████··························    4.5 GiB                                 ████       none\n"
-            "chat   ███████▓▓▓▓▒▒▒░░░│················    8.0 GiB    +2.0 GiB    +2.0 GiB         ▃▅▇█   10.0 GiB\n"
-            "total  █████████████████████▎░░░·········   12.5 GiB    +2.0 GiB    +2.0 GiB                20.0 GiB\n"
+            "chat   ███████▓▓▓▓▒▒▒░░░│················    8.0 GiB    +2.0 GiB  +409.6 MiB         ▃▅▇█   10.0 GiB\n"
+            "total  █████████████████████▎░░░·········   12.5 GiB    +2.0 GiB  +409.6 MiB                20.0 GiB\n"
             "\n"
-            "waiting 2.0 GiB  room 0 B  others 3.0 GiB  free 7.5 GiB  3 sessions  3 grants/s\n"
+            "waiting 2.0 GiB  room 0 B  others 3.0 GiB  free 7.5 GiB  3 sessions  1 grants/s\n"
             "█ in use  ▓ cached  ▒ free in the engine  ░ wanted, not granted  │ limit\n"
-            "A bar's width is the capacity; a history's height is its own maximum.\n");
+            "Bar: the capacity is its width. History: of a minute, each by its own maximum.\n");
 }
 
 TEST(RenderTopTest, LeavesColumnsOutOfANarrowWindow) {
@@ -64,7 +64,7 @@ TEST(RenderTopTest, LeavesColumnsOutOfANarrowWindow) {
             "\n"
             "TENANT                              GRANTED  WANTS MORE    CHANGE/S      HISTORY\n"
             "… and 2 more\n"
-            "total  ███████████████▋░░░······   12.5 GiB    +2.0 GiB    +2.0 GiB\n");
+            "total  ███████████████▋░░░······   12.5 GiB    +2.0 GiB  +409.6 MiB\n");
   EXPECT_EQ(Text(RenderTop(growth.sample, growth.history, {.columns = 40, .rows = 24}, Colour::kNone)),
             "HOST-demo (host memory, 24 GiB): capaci…\n"
             "\n"
@@ -75,7 +75,7 @@ TEST(RenderTopTest, LeavesColumnsOutOfANarrowWindow) {
             "\n"
             "waiting 2.0 GiB  room 0 B  others 3.0 G…\n"
             "█ in use  ▓ cached  ▒ free in the engin…\n"
-            "A bar's width is the capacity; a histor…\n");
+            "Bar: the capacity is its width. History…\n");
 }
 
 TEST(RenderTopTest, SaysThatNobodyNewIsAdmittedAndWhyNothingIsNew) {

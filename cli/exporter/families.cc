@@ -74,6 +74,7 @@ void AddBroker(const admin::v1::Status& status, double now_s, Collector& to) {
            status.zeroing() == "verified" ? 1 : 0);
   to.Gauge("policy_revision", "Grows with each change of a tenant's policy.",
            static_cast<double>(status.memory().policy_revision()));
+  to.Gauge("drained", "1 where no new sessions are admitted (kvctl drain).", status.refuses_new_sessions() ? 1 : 0);
 }
 
 void AddMemory(const admin::v1::Memory& memory, Collector& to) {

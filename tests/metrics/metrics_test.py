@@ -10,14 +10,10 @@ from __future__ import annotations
 import json
 import pathlib
 import re
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -27,59 +23,15 @@ sys.path.insert(0, str(ROOT / "client/python/tests"))
 
 import counted  # noqa: E402
 from broker import Broker  # noqa: E402
+from server import Server, get  # noqa: E402
 
 RULES = ROOT / "deploy/prometheus/kvbroker.rules.yml"
 DASHBOARD = ROOT / "deploy/grafana/kvbroker.json"
 LOAD = "--reserve 1GiB --slot 2MiB --low 4 --high 16 --kv-bytes-per-token 32KiB --ramp 2s --step-time 15ms --quiet"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return str(answer.read().decode())
-
-
 def promtool(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run([PROMETHEUS / "promtool", *arguments], input=text, capture_output=True, text=True)
-
-
-class Server:
-    """A real Prometheus that scrapes one exporter every half second."""
-
-    def __init__(self, exporter: str) -> None:
-        self._dir = tempfile.TemporaryDirectory(prefix="kvbprom")
-        folder = pathlib.Path(self._dir.name)
-        (folder / "prometheus.yml").write_text(
-            f"global: {{scrape_interval: 500ms, evaluation_interval: 500ms}}\n"
-            f"rule_files: [{json.dumps(str(RULES))}]\n"
-            f"scrape_configs: [{{job_name: kvbroker, static_configs: [{{targets: [{json.dumps(exporter)}]}}]}}]\n"
-        )
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self._process = subprocess.Popen(
-            [
-                PROMETHEUS / "prometheus",
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address={self.url.removeprefix('http://')}",
-                "--log.level=error",
-            ]
-        )
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The samples of an instant query; raises where Prometheus does not understand it."""
-        answer = json.loads(get(f"{self.url}/api/v1/query?" + urllib.parse.urlencode({"query": expression})))
-        assert answer["status"] == "success", (expression, answer)
-        return list(answer["data"]["result"])
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
-        self._dir.cleanup()
 
 
 class MetricsTest(unittest.TestCase):
@@ -98,7 +50,7 @@ class MetricsTest(unittest.TestCase):
         ready = exporter.stderr.readline()
         self.metrics_url = ready.split()[-1]
         self.assertRegex(ready, r"ready at http://127\.0\.0\.1:\d+/metrics")
-        self.server = Server(re.sub(r"^http://|/metrics$", "", self.metrics_url))
+        self.server = Server(PROMETHEUS, re.sub(r"^http://|/metrics$", "", self.metrics_url))
         self.addCleanup(self.server.stop)
 
     def eventually(self, condition: Callable[[], Any], what: str, within: float = 30.0) -> Any:
