@@ -15,7 +15,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -30,7 +32,9 @@
 #include "broker/reload.h"
 #include "broker/server/admin_service.h"
 #include "broker/server/broker.h"
+#include "broker/server/drain_mark.h"
 #include "broker/server/event_loop.h"
+#include "broker/server/inherited_sockets.h"
 #include "broker/server/runtime_dir.h"
 #include "broker/server/service_manager.h"
 #include "broker/server/zeroing_watch.h"
@@ -113,6 +117,8 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
                    const Seams& seams) {
   KVB_ASSIGN_OR_RETURN(const UniqueFd signals, TakeSignals());
   ServiceManager manager = ServiceManager::FromEnvironment();
+  InheritedSockets inherited = InheritedSockets::FromEnvironment();
+  const std::set<std::string> systemds = inherited.paths();
   RaiseDescriptorLimit();
   umask(0022);
 
@@ -167,7 +173,8 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
   absl::Status end;
   KVB_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
   {
-    KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker, Broker::Create(options, policy, device, journal, *loop));
+    KVB_ASSIGN_OR_RETURN(const std::unique_ptr<Broker> broker,
+                         Broker::Create(options, policy, device, journal, *loop, std::move(inherited)));
     KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminService> admin,
                          AdminService::Start(dir.admin_socket(), *broker, *loop, device.info(),
                                              {.policies = store, .drain_mark = drain_mark}));
@@ -217,7 +224,7 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
     admin.reset();
     end = broker->end();
   }
-  dir.RemoveSockets();
+  dir.RemoveSockets(systemds);
   LogInfo("ended");
   return end;
 }

@@ -55,9 +55,9 @@ std::string Serialized(const v1::BrokerFrame& frame) { return frame.SerializeAsS
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Broker>> Broker::Create(const Options& options, const Policy& policy, Device& device,
-                                                       Journal& journal, EventLoop& loop) {
+                                                       Journal& journal, EventLoop& loop, InheritedSockets inherited) {
   KVB_ASSIGN_OR_RETURN(const DeviceMemory memory, device.Memory());
-  std::unique_ptr<Broker> broker(new Broker(options, policy, device, journal, loop));
+  std::unique_ptr<Broker> broker(new Broker(options, policy, device, journal, loop, std::move(inherited)));
   KVB_RETURN_IF_ERROR(broker->Open(options.engine_socket, ""));
   for (const auto& [tenant, socket] : options.tenant_sockets) KVB_RETURN_IF_ERROR(broker->Open(socket, tenant));
   broker->Recover(Accounts(journal.accounts()));
@@ -66,11 +66,13 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Create(const Options& options, c
   return broker;
 }
 
-Broker::Broker(const Options& options, const Policy& policy, Device& device, Journal& journal, EventLoop& loop)
+Broker::Broker(const Options& options, const Policy& policy, Device& device, Journal& journal, EventLoop& loop,
+               InheritedSockets inherited)
     : options_(options),
       journal_(journal),
       loop_(loop),
       arbiter_(options.arbiter, policy),
+      inherited_(std::move(inherited)),
       worker_(device, DescriptorsForSlots(),
               {.made =
                    [this](LeaseId lease, std::vector<MadeSlot> slots) {
@@ -204,6 +206,11 @@ void Broker::Recover(const Accounts& accounts) {
 }
 
 absl::Status Broker::Open(const std::string& socket, const std::string& tenant) {
+  std::optional<UniqueFd> inherited = inherited_.Take(socket);
+  if (inherited.has_value()) {
+    doors_.push_back({.listener = *std::move(inherited), .tenant = tenant});
+    return absl::OkStatus();
+  }
   KVB_ASSIGN_OR_RETURN(UniqueFd listener, ListenSeqpacket(socket, options_.engine_socket_mode));
   doors_.push_back({.listener = std::move(listener), .tenant = tenant});
   return absl::OkStatus();

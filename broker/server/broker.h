@@ -19,6 +19,7 @@
 #include "broker/server/event_log.h"
 #include "broker/server/event_loop.h"
 #include "broker/server/extent_worker.h"
+#include "broker/server/inherited_sockets.h"
 #include "broker/server/made_extents.h"
 #include "common/base/unique_fd.h"
 #include "common/device/device.h"
@@ -44,10 +45,12 @@ class Broker {
     std::function<void()> at_effect;  // for tests: before each effect of a step, and after its last one
   };
 
-  // Takes over what the journal says is out, looks at the device, and listens on the engine sockets. All of the
-  // arguments but `options` are not owned and must outlive this.
+  // Takes over what the journal says is out, looks at the device, and listens on the engine sockets. `policy`,
+  // `device`, `journal` and `loop` are not owned and must outlive this.
+  // A socket that is among `inherited` is taken from there in place of being made.
   static absl::StatusOr<std::unique_ptr<Broker>> Create(const Options& options, const Policy& policy, Device& device,
-                                                        Journal& journal, EventLoop& loop);
+                                                        Journal& journal, EventLoop& loop,
+                                                        InheritedSockets inherited = {});
   ~Broker();
 
   BrokerReport Report() const;
@@ -103,7 +106,8 @@ class Broker {
     std::shared_ptr<ControlChannel> control;
   };
 
-  Broker(const Options& options, const Policy& policy, Device& device, Journal& journal, EventLoop& loop);
+  Broker(const Options& options, const Policy& policy, Device& device, Journal& journal, EventLoop& loop,
+         InheritedSockets inherited);
 
   // --- What happens.
   // What the journal tells, and which of its processes live.
@@ -153,6 +157,7 @@ class Broker {
   EventLoop& loop_;
   Arbiter arbiter_;
 
+  InheritedSockets inherited_;  // that no door has yet
   std::deque<Door> doors_;
   std::map<ConnectionId, Pending> pending_;
   std::map<SessionId, Client> clients_;

@@ -129,12 +129,15 @@ absl::Status RuntimeDir::AdmitToAdmin(const std::string& group) const {
   return absl::OkStatus();
 }
 
-void RuntimeDir::RemoveSockets() const {
-  unlink(engine_socket().c_str());
-  unlink(admin_socket().c_str());
+void RuntimeDir::RemoveSockets(const std::set<std::string>& kept) const {
+  const auto remove = [&kept](const std::string& path) {
+    if (kept.count(path) == 0) unlink(path.c_str());
+  };
+  remove(engine_socket());
+  remove(admin_socket());
   std::error_code none;  // nothing there to take away
   for (const auto& folder : std::filesystem::directory_iterator(path_ + "/tenants", none)) {
-    unlink((folder.path() / "engine.sock").c_str());
+    remove(folder.path() / "engine.sock");
   }
 }
 

@@ -1,6 +1,7 @@
 #ifndef KVBROKER_BROKER_SERVER_RUNTIME_DIR_H_
 #define KVBROKER_BROKER_SERVER_RUNTIME_DIR_H_
 
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -44,8 +45,8 @@ class RuntimeDir {
   // Lets `group` connect to the admin socket, which is bound by now, besides its owner. Where there is no such group,
   // or this process may not give files to it, the socket stays with the process's own group.
   absl::Status AdmitToAdmin(const std::string& group) const;
-  // Takes the sockets away; what else is in the folder stays.
-  void RemoveSockets() const;
+  // Takes the sockets away but those at the paths in `kept`; what else is in the folder stays.
+  void RemoveSockets(const std::set<std::string>& kept = {}) const;
 
  private:
   RuntimeDir(std::string root, std::string path, UniqueFd lock);

@@ -35,7 +35,7 @@ apt-get update -qq
 check "the packages install" apt-get install -y -qq ./kvbroker_*.deb ./libkvbroker0_*.deb ./libkvbroker-dev_*.deb
 check "the target is enabled and runs" systemctl is-active kvbroker.target
 check "the exporter runs" systemctl is-active kvbroker-exporter
-check "the units are sound" systemd-analyze verify --man=no kvbrokerd@host.service kvbroker.target kvbroker-gpus.service kvbroker-exporter.service
+check "the units are sound" systemd-analyze verify --man=no kvbrokerd@host.service kvbrokerd@host.socket kvbroker.target kvbroker-gpus.service kvbroker-exporter.service
 for unit in kvbrokerd@host kvbroker-exporter; do
   check "$(systemd-analyze security --no-pager $unit.service | tail -1 | sed 's/.*Overall/the &/; s/ [^ ]*$//')" \
     systemd-analyze security --no-pager --threshold=25 $unit.service
@@ -93,6 +93,34 @@ sleep 1
 check "so is one whose promises do not fit" test "$(systemctl show -P Result,NRestarts kvbrokerd@host | paste -sd' ')" = "exit-code 0"
 cp /test/good /etc/kvbroker/broker.textproto
 check "a good one starts" systemctl restart kvbrokerd@host
+
+echo "== what operators ask for"
+check "a tenant is trimmed" bash -c 'kvctl trim chat --to 100MiB | grep -q "no more than that"'
+check "no new sessions are admitted" kvctl drain
+"${replay[@]}" --ramp 1s >/test/drained 2>&1
+check "who comes is told so" grep -q "is being drained" /test/drained
+check "a tenant that was set is deleted" bash -c 'kvctl tenant night --create --weight 7 && kvctl tenant night --delete && ! kvctl tenant night'
+check "all that is known is one document" bash -c 'kvctl dump | grep -q "\"events\""'
+check "the broker lets go of its device" kvctl detach --wait
+sleep 1
+check "systemd leaves it at that" test "$(systemctl show -P Result,SubState kvbrokerd@host | paste -sd' ')" = "success dead"
+
+echo "== socket activation"
+mkdir -p /run/systemd/system/kvbrokerd@host.socket.d
+printf '[Socket]\nExecStartPre=/usr/bin/install -d -o kvbroker -g kvbroker /run/kvbroker/HOST-host\nListenSequentialPacket=\nListenSequentialPacket=/run/kvbroker/HOST-host/engine.sock\n' \
+  >/run/systemd/system/kvbrokerd@host.socket.d/path.conf
+systemctl daemon-reload
+check "systemd listens for a broker that is not there" systemctl start kvbrokerd@host.socket
+check "an engine that comes starts it" su alice -c "${replay[*]} --ramp 1s"
+check "it runs under its unit" systemctl is-active kvbrokerd@host
+kill -9 "$(pid)"
+check "who comes meanwhile waits for the next one" su alice -c "${replay[*]} --ramp 1s"
+systemctl stop -q kvbrokerd@host 2>/dev/null
+check "a broker that ends leaves systemd its socket" test -S /run/kvbroker/HOST-host/engine.sock
+check "the socket is stopped" systemctl stop kvbrokerd@host.socket
+rm -r /run/systemd/system/kvbrokerd@host.socket.d
+systemctl daemon-reload
+check "and the broker is started without it" systemctl restart kvbrokerd@host
 
 echo "== brokers of GPUs"
 mkdir -p /test/gpus/0000:3b:00.0 /test/gpus/0000:5e:00.0
