@@ -216,7 +216,7 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
             " policy_revision=", store.revision(), " tenants=", options.arbiter.tenants.size(),
             options.arbiter.other_tenants.has_value() ? " and others" : "", " epoch=", epoch,
             " engines=", dir.engine_socket(), " admin=", dir.admin_socket());
-    if (!options.arbiter.admits) LogWarning("draining: no new sessions are admitted until kvctl drain --off");
+    if (!options.arbiter.admits) LogWarning("drained: no new sessions are admitted until kvctl drain --off");
     manager.Ready(*loop, [&] { return StatusLine(broker->Report()); });
     loop->Run();
     manager.Stopping();

@@ -58,7 +58,7 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
   if (!options_.admits && !ComesBack(hello)) {
     return absl::FailedPreconditionError(
         absl::StrCat(options_.device_uuid,
-                     " is being drained: no new sessions are admitted until an operator says kvctl drain --off"));
+                     " is drained: no new sessions are admitted until an operator says kvctl drain --off"));
   }
   if (hello.role != SessionRole::kSingle) {
     return absl::UnimplementedError(

@@ -170,7 +170,7 @@ void Arbiter::EndSqueezes() {
 
 void Arbiter::On(const event::Admission& admission) {
   options_.admits = admission.open;
-  Inform(admission.open ? "new sessions are admitted" : "draining: no new sessions are admitted");
+  Inform(admission.open ? "new sessions are admitted" : "drained: no new sessions are admitted");
 }
 
 absl::Status Arbiter::CheckForget(SessionId id) const {

@@ -129,7 +129,7 @@ TEST_F(OperatorsTest, WhileItIsDrainedNobodyNewComes) {
   const auto refused = All<effect::Refuse>(Step(Greeting("b", 2)));
   ASSERT_THAT(refused, SizeIs(1));
   EXPECT_EQ(refused[0].status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(refused[0].status.message()), HasSubstr("GPU-1 is being drained"));
+  EXPECT_THAT(std::string(refused[0].status.message()), HasSubstr("GPU-1 is drained"));
   EXPECT_FALSE(arbiter_.Report(now_).admits);
 
   Step(event::Admission{.open = true});
