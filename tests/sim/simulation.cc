@@ -415,6 +415,8 @@ void Simulation::CheckReserves(const BrokerReport& report, const Event& event) {
     }
     unmade = std::max(unmade, let_go);
   }
+  // The same where a connection ends that had nothing but such a grant.
+  if (std::holds_alternative<event::ConnectionLost>(event)) unmade = let_go;
   // Less than a granule is nobody's to have.
   if (deficit_ >= before + grown + unmade + scenario_.broker.arbiter.granularity) {
     broker_.Fail(absl::StrCat("of what is reserved ", ToString(deficit_), " are lacking, before ", ToString(before)));
