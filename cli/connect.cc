@@ -27,7 +27,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kEnding[] = "the broker is ending";  // what it says as its last
+constexpr char kEnding[] = "the broker is ending";            // what it says as its last
+constexpr absl::string_view kNoAnswer = "Deadline Exceeded";  // gRPC's own words where the call's time is over
 constexpr char kHowToStart[] = "start one with 'kvbrokerd --device host' or ./deploy/quickstart.sh";
 
 // OK where somebody accepts connections at `path`.
@@ -179,6 +180,7 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
       }
       return absl::UnavailableError(absl::StrCat("the broker at ", socket_, " has gone away"));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
+      if (status.error_message() != kNoAnswer) return absl::DeadlineExceededError(status.error_message());
       return absl::DeadlineExceededError(
           absl::StrCat("the broker at ", socket_, " does not answer within ", absl::FormatDuration(patience_)));
     case grpc::StatusCode::UNIMPLEMENTED:

@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "cli/connect.h"
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/last_sessions.h"

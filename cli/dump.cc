@@ -7,6 +7,7 @@
 
 #include <utility>
 
+#include "cli/connect.h"
 #include "cli/json.h"
 #include "common/base/status.h"
 

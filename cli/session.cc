@@ -16,6 +16,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "cli/connect.h"
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/policy_text.h"

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "cli/amount.h"
+#include "cli/connect.h"
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/policy_text.h"
@@ -34,15 +35,17 @@ std::string RenderTrim(absl::string_view tenant, const admin::v1::TrimResponse& 
 }
 
 Command::Text TrimCommand::text() const {
-  return {.name = "trim",
-          .what = "Have a tenant give back what it holds beyond a size, once",
-          .examples = absl::StrCat(
-              "  kvctl trim chat --to 2GiB\n"
-              "  kvctl trim batch --to 0 --within 1s\n"
-              "It answers when the memory is back, or the time is over. From then on the tenant grows\n"
-              "again as it needs to: to keep it down, kvctl limit. What is in use is given back too where\n"
-              "it must be (requests are put off), and never less than what is reserved for the tenant.\n",
-              kSizesHelp)};
+  return {
+      .name = "trim",
+      .what = "Have a tenant give back what it holds beyond a size, once",
+      .examples = absl::StrCat(
+          "  kvctl trim chat --to 2GiB\n"
+          "  kvctl trim batch --to 0 --within 1s\n"
+          "It answers when the memory is back, or the time is over. From then on the tenant grows\n"
+          "again as it needs to: to keep it down, kvctl limit. What is in use is given back too where\n"
+          "it must be (requests are put off), and never less than what is reserved for the tenant. It is asked as for\n"
+          "a limit: a session that does not give back within a second has missed a target.\n",
+          kSizesHelp)};
 }
 
 void TrimCommand::Declare(CLI::App& app) {

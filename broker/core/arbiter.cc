@@ -56,9 +56,8 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
         absl::StrCat("this broker owns ", options_.device_uuid, ", not '", hello.device_uuid, "'"));
   }
   if (!options_.admits && !ComesBack(hello)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(options_.device_uuid,
-                     " is drained: no new sessions are admitted until an operator says kvctl drain --off"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        options_.device_uuid, " is drained: no new sessions are admitted until an operator says kvctl drain --off"));
   }
   if (hello.role != SessionRole::kSingle) {
     return absl::UnimplementedError(
@@ -125,8 +124,9 @@ absl::Status Arbiter::CheckHello(const event::Hello& hello) const {
 }
 
 bool Arbiter::ComesBack(const event::Hello& hello) const {
-  return !hello.held.empty() || std::any_of(ledger_.sessions().begin(), ledger_.sessions().end(),
-                                            [&](const auto& entry) { return Supersedes(hello, entry.second); });
+  return hello.comes_back || !hello.held.empty() ||
+         std::any_of(ledger_.sessions().begin(), ledger_.sessions().end(),
+                     [&](const auto& entry) { return Supersedes(hello, entry.second); });
 }
 
 bool Arbiter::Supersedes(const event::Hello& hello, const SessionRecord& session) const {

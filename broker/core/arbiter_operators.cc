@@ -144,7 +144,11 @@ void Arbiter::On(const event::Squeeze& squeeze) {
   const auto it = tenants_.all().find(squeeze.tenant);
   if (it == tenants_.all().end()) return;  // it was deleted meanwhile
   plan_is_due_ = true;
-  if (!squeeze.to.has_value()) return it->second.squeeze.reset();
+  if (!squeeze.to.has_value()) {
+    if (it->second.squeeze.has_value()) Inform(absl::StrCat("trim taken back tenant=", squeeze.tenant));
+    return it->second.squeeze.reset();
+  }
+  ++it->second.squeezes;
   it->second.squeeze = {.to = *squeeze.to, .since = now_, .until = squeeze.until};
   Inform(absl::StrCat("trimming tenant=", squeeze.tenant, " to=", squeeze.to->in_bytes()));
 }
@@ -160,8 +164,10 @@ void Arbiter::EndSqueezes() {
     // What is reserved by now is nobody else's, whatever is trimmed.
     const bool useless = tenant.squeeze->to < tenant.policy.reserved;
     if (!reached && !useless && now_ < tenant.squeeze->until) continue;
-    Inform(absl::StrCat(reached ? "trimmed" : "not trimmed in time", " tenant=", name,
-                        " to=", tenant.squeeze->to.in_bytes(), " holds=", charged.in_bytes(),
+    Inform(absl::StrCat(reached   ? "trimmed"
+                        : useless ? "trim given up, more is reserved by now,"
+                                  : "not trimmed in time",
+                        " tenant=", name, " to=", tenant.squeeze->to.in_bytes(), " holds=", charged.in_bytes(),
                         " after=", absl::FormatDuration(now_ - tenant.squeeze->since)));
     tenant.held_after_squeeze = charged;
     tenant.squeeze.reset();

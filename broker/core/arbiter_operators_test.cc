@@ -114,10 +114,43 @@ TEST_F(OperatorsTest, ATrimIsOverWhereMoreIsReservedMeanwhile) {
   EXPECT_FALSE(Tenant("a").squeezed_to.has_value());
 }
 
-TEST_F(OperatorsTest, ATrimBelowTheLimitLeavesTheLimit) {
+TEST_F(OperatorsTest, TheLowerOfLimitAndTrimCounts) {
+  Activate(session_, lease_, 15);
+  Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(20)}});
+  EXPECT_FALSE(Has<effect::TellTarget>(Squeeze(MiB(24)))) << "its target is lower already";
+  EXPECT_EQ(Row(session_).target, MiB(20));
+  Step(event::Squeeze{.tenant = "a"});
+  const auto told = All<effect::TellTarget>(Squeeze(MiB(16)));
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].max, MiB(16));
+}
+
+TEST_F(OperatorsTest, ATrimBelowItsGuaranteeIsNoMissOfThat) {
+  Step(
+      event::SetTenant{.tenant = "a", .policy = {.guarantee = MiB(20), .guarantee_deadline = absl::Milliseconds(100)}});
+  Activate(session_, lease_, 10);
+  Want(session_, 20);
+  Squeeze(MiB(2));
+  GiveBack(5);
+  for (int i = 0; i < 20; ++i) {
+    now_ += absl::Milliseconds(100);
+    Look();
+  }
+  EXPECT_EQ(Tenant("a").assured_misses, 0u);
+}
+
+TEST_F(OperatorsTest, TimeInWhichTheMachineSleptIsNoneOfATrims) {
+  Activate(session_, lease_, 10);
+  Squeeze(MiB(8), absl::Seconds(3));
+  now_ += absl::Minutes(1);
+  Look();
+  EXPECT_EQ(Tenant("a").squeezed_to, MiB(8));
+}
+
+TEST_F(OperatorsTest, ATrimThatTheLimitAllowsLeavesTheLimit) {
   Step(event::SetTenant{.tenant = "a", .policy = {.limit = MiB(30)}});
   Activate(session_, lease_, 10);
-  Squeeze(MiB(40));
+  Squeeze(MiB(25));
   EXPECT_FALSE(Has<effect::TellGrant>(Want(session_, 20)) && Charged() > MiB(30));
   EXPECT_EQ(Tenant("a").policy.limit, MiB(30));
 }
@@ -154,6 +187,13 @@ TEST_F(OperatorsTest, WhileItIsDrainedWhoHoldsMemoryOfAnEarlierBrokerComesBack) 
   event::Hello hello = Greeting("b", 2);
   hello.held = {{.arena = {.id = kArena, .planes = {MiB(2)}, .slots = 100}, .slots = 10}};
   EXPECT_TRUE(Has<effect::Admit>(Step(hello)));
+}
+
+TEST_F(OperatorsTest, WhileItIsDrainedWhoHoldsNothingComesBackAsWell) {
+  Step(event::Admission{.open = false});
+  event::Hello hello = Greeting("b", 2);
+  hello.comes_back = true;
+  EXPECT_TRUE(Has<effect::Admit>(Step(hello))) << "a program in a room, whose broker was replaced";
 }
 
 // ---------------------------------------------------------------- a tenant is deleted

@@ -424,7 +424,9 @@ void Arbiter::KeepWaitClocks(const PolicySnapshot& snapshot, const PolicyPlan& p
   for (const PolicySnapshot::Lease& lease : snapshot.leases) {
     const uint64_t held = lease.held + got(lease);
     if (lease.wanted <= held) continue;
-    const Bytes left = MinusOrZero(snapshot.tenants[lease.tenant].policy.assured(), due[lease.tenant]);
+    const PolicySnapshot::Tenant& of = snapshot.tenants[lease.tenant];
+    const Bytes assured = std::min(of.policy.assured(), of.MayHold().value_or(of.policy.assured()));
+    const Bytes left = MinusOrZero(assured, due[lease.tenant]);
     const uint64_t more = std::min(lease.wanted - held, left / lease.slot);
     const uint64_t least = held > lease.held ? 1 : lease.Least();
     if (more < least) continue;
@@ -560,6 +562,10 @@ void Arbiter::ExtendDeadlines(absl::Duration gap) {
     tenant.due.Extend(gap);
     tenant.turn.Extend(gap);
     tenant.raise.Extend(gap);
+    if (tenant.squeeze.has_value()) {
+      tenant.squeeze->since += gap;
+      tenant.squeeze->until += gap;
+    }
   }
   for (auto& [name, ended] : ended_) ended += gap;
   rooms_.Extend(gap);

@@ -44,6 +44,7 @@ BrokerReport Arbiter::Report(absl::Time now) const {
          .grants = tenant.grants,
          .reclaims = tenant.reclaims,
          .squeezed_to = tenant.squeeze.has_value() ? std::optional(tenant.squeeze->to) : std::nullopt,
+         .squeezes = tenant.squeezes,
          .held_after_squeeze = tenant.held_after_squeeze,
          .set = tenant.set,
          .listed = tenant.listed});

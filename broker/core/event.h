@@ -51,8 +51,9 @@ struct Hello {
   std::string device_uuid;  // empty: any
   std::string engine;
   std::vector<Held> held;
-  SessionId resumes;  // the session of this epoch that it had before; empty: none
-  Bytes floor;        // what one of its longest requests needs; 0: unknown
+  bool comes_back = false;  // it had a session before, of whichever broker
+  SessionId resumes;        // the session of this epoch that it had before; empty: none
+  Bytes floor;              // what one of its longest requests needs; 0: unknown
 };
 
 struct ArenaOpen {

@@ -51,6 +51,7 @@ struct BrokerReport {
     LatencyHistogram grants;
     LatencyHistogram reclaims;
     std::optional<Bytes> squeezed_to;  // an operator's trim, while it lasts
+    uint64_t squeezes = 0;             // begun so far
     Bytes held_after_squeeze;          // when the newest one was over
     bool set = false;                  // an operator has set its policy
     bool listed = false;               // the configuration names it

@@ -55,6 +55,7 @@ class Tenants {
       absl::Time until;
     };
     std::optional<Squeeze> squeeze;
+    uint64_t squeezes = 0;     // begun so far
     Bytes held_after_squeeze;  // when the newest one was over
   };
 

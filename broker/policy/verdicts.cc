@@ -31,7 +31,7 @@ class Judge {
                                                                : Bytes();
       });
     }
-    for (size_t i = 0; i < n; ++i) squeezed_ += decided.entitled[i] < Tenant(i).demand ? 1 : 0;
+    for (size_t i = 0; i < n; ++i) lacking_ += decided.entitled[i] < Tenant(i).demand ? 1 : 0;
   }
 
   Verdict Of(size_t l) const {
@@ -94,7 +94,7 @@ class Judge {
     const std::optional<size_t> higher = highest_above_[static_cast<size_t>(Tenant(own).tenant_class)];
     if (higher.has_value()) return {Rule::kClass, higher};
     const std::optional<size_t> rival = most_entitled_ == own ? next_entitled_ : most_entitled_;
-    if (squeezed_ > 1 || (rival.has_value() && !most_reserve_.has_value())) return {Rule::kShare, rival};
+    if (lacking_ > 1 || (rival.has_value() && !most_reserve_.has_value())) return {Rule::kShare, rival};
     if (most_reserve_.has_value() && *most_reserve_ != own) return {Rule::kReserved, most_reserve_};
     return {Rule::kFull};
   }
@@ -108,7 +108,7 @@ class Judge {
   std::optional<size_t> most_entitled_;
   std::optional<size_t> next_entitled_;
   std::array<std::optional<size_t>, 3> highest_above_;  // of each class: who of a higher one has most of a share
-  size_t squeezed_ = 0;                                 // tenants that want more than they should have
+  size_t lacking_ = 0;                                  // tenants that want more than they should have
 };
 
 }  // namespace

@@ -176,7 +176,7 @@ absl::Status AdminService::Enter() {
   absl::MutexLock lock(&mu_);
   if (watchers_ == kMostWatchers) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the broker is watched ", kMostWatchers, " times already, which is the most at once"));
+        absl::StrCat(kMostWatchers, " callers watch the broker or wait already, which is the most at once"));
   }
   ++watchers_;
   return absl::OkStatus();

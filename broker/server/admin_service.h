@@ -26,7 +26,7 @@ namespace kvbroker {
 // it (AdminDoor), and each that changes something leaves a line in the log: who, what, before and after. Thread-safe.
 class AdminService : public admin::v1::Admin::Service {
  public:
-  // Each keeps a thread: beyond so many, Watch is refused, so that the other calls are always served.
+  // Each keeps a thread: beyond so many, Watch, Events and Trim are refused, so that the other calls are always served.
   static constexpr int kMostWatchers = 16;
 
   // Where what operators set is kept.
@@ -54,7 +54,7 @@ class AdminService : public admin::v1::Admin::Service {
   grpc::Status Trim(grpc::ServerContext* context, const admin::v1::TrimRequest* request,
                     admin::v1::TrimResponse* response) override ABSL_LOCKS_EXCLUDED(mu_);
   grpc::Status Drain(grpc::ServerContext* context, const admin::v1::DrainRequest* request,
-                     admin::v1::DrainResponse* response) override;
+                     admin::v1::DrainResponse* response) override ABSL_LOCKS_EXCLUDED(change_mu_);
   grpc::Status Detach(grpc::ServerContext* context, const admin::v1::DetachRequest* request,
                       admin::v1::DetachResponse* response) override;
   grpc::Status ForgetSession(grpc::ServerContext* context, const admin::v1::ForgetSessionRequest* request,
@@ -85,7 +85,7 @@ class AdminService : public admin::v1::Admin::Service {
                                      admin::v1::DeleteTenantResponse& response) ABSL_LOCKS_EXCLUDED(change_mu_);
   absl::StatusOr<std::string> TrimTo(const admin::v1::TrimRequest& request, const grpc::ServerContext& context,
                                      admin::v1::TrimResponse& response) ABSL_LOCKS_EXCLUDED(mu_);
-  absl::StatusOr<std::string> DetachNow();
+  absl::StatusOr<std::string> DetachNow() ABSL_LOCKS_EXCLUDED(change_mu_);
 
   // UNAVAILABLE: the broker is ending.
   absl::StatusOr<BrokerReport> Report();

@@ -15,8 +15,9 @@ namespace {
 
 constexpr absl::Duration kDefaultTrim = absl::Seconds(10);
 constexpr absl::Duration kLongestTrim = absl::Minutes(10);
-constexpr absl::Duration kTrimLook = absl::Milliseconds(5);  // between two looks whether it is over
-constexpr size_t kMostNamed = 5;                             // sessions, in an error
+constexpr absl::Duration kTrimLook = absl::Milliseconds(20);  // between two looks whether it is over
+constexpr absl::Duration kLongestPause = absl::Seconds(5);    // of the broker, beyond a trim's time
+constexpr size_t kMostNamed = 5;                              // sessions, in an error
 
 bool GivesAnything(const admin::v1::SetTenantRequest& request) {
   return request.has_limit() || request.has_reserved() || request.has_guarantee() ||
@@ -164,6 +165,8 @@ absl::StatusOr<std::string> AdminService::TrimTo(const admin::v1::TrimRequest& r
   const absl::Time begun = MonotonicNow();
   absl::StatusOr<Bytes> to = absl::UnknownError("not asked");
   std::optional<BrokerReport::Tenant> tenant;
+  Bytes before;
+  uint64_t number = 0;
   const auto look = [&] {
     const BrokerReport now = broker_.Report();
     const BrokerReport::Tenant* row = FindTenant(now, request.tenant());
@@ -174,21 +177,43 @@ absl::StatusOr<std::string> AdminService::TrimTo(const admin::v1::TrimRequest& r
     if (!to.ok()) return;
     look();
     const absl::Status begins = broker_.Squeeze(request.tenant(), *to, within);
-    if (!begins.ok()) to = begins;
+    if (!begins.ok()) {
+      to = begins;
+      return;
+    }
+    before = tenant->charged;
+    look();
+    number = tenant->squeezes;
   });
   if (!asked) return IsEnding();
   KVB_RETURN_IF_ERROR(to.status());
-  response.set_before(tenant->charged.in_bytes());
+  response.set_before(before.in_bytes());
+  const auto lasts = [&] {
+    return tenant.has_value() && tenant->squeezed_to.has_value() && tenant->squeezes == number;
+  };
   // Else it would bind the tenant though nobody waits for it.
-  absl::Cleanup end = [&] { loop_.Call([&] { broker_.EndSqueeze(request.tenant()); }); };
-  do {
+  absl::Cleanup end = [&] {
+    loop_.Call([&] {
+      look();
+      if (lasts()) broker_.EndSqueeze(request.tenant());
+    });
+  };
+  while (lasts()) {
+    // The broker ends it at its time; were it held up, this call ends all the same.
+    if (MonotonicNow() > begun + within + kLongestPause) {
+      return absl::DeadlineExceededError(absl::StrCat("the broker has not said what has become of it for ",
+                                                      absl::FormatDuration(within + kLongestPause)));
+    }
     KVB_RETURN_IF_ERROR(WaitUntil(MonotonicNow() + kTrimLook, context));
     if (context.IsCancelled()) return absl::CancelledError("the caller has left");
     if (!loop_.Call(look)) return IsEnding();
-  } while (tenant.has_value() && tenant->squeezed_to.has_value());
+  }
   std::move(end).Cancel();
+  if (!tenant.has_value()) {
+    return absl::NotFoundError(absl::StrCat("tenant ", request.tenant(), " was deleted meanwhile"));
+  }
   // By now it may have grown again.
-  const Bytes after = tenant.has_value() ? tenant->held_after_squeeze : Bytes();
+  const Bytes after = tenant->held_after_squeeze;
   const absl::Duration took = MonotonicNow() - begun;
   response.set_after(after.in_bytes());
   response.set_took_ms(static_cast<uint64_t>(absl::ToInt64Milliseconds(took)));
@@ -210,7 +235,7 @@ grpc::Status AdminService::Drain(grpc::ServerContext* context, const admin::v1::
       broker_.Admit(request->off());
       response->set_sessions(static_cast<uint32_t>(broker_.Report().sessions.size()));
     });
-    if (!made) return IsEnding();
+    if (!made) return absl::UnavailableError("the broker is ending; it is kept for the next one");
     return absl::StrCat(" sessions=", response->sessions());
   });
 }
@@ -223,10 +248,12 @@ grpc::Status AdminService::Detach(grpc::ServerContext* context, const admin::v1:
 absl::StatusOr<std::string> AdminService::DetachNow() {
   absl::MutexLock lock(&change_mu_);
   std::vector<BrokerReport::Session> sessions;
-  // On the loop: nobody comes between the look and the end.
+  // On the loop: nobody comes between the look and the door's closing, and the loop ends a little later.
   const bool asked = loop_.Call([&] {
     sessions = broker_.Report().sessions;
-    if (sessions.empty()) loop_.Stop();
+    if (!sessions.empty()) return;
+    broker_.Admit(false);
+    loop_.Stop();
   });
   if (!asked) return IsEnding();
   if (!sessions.empty()) {

@@ -170,6 +170,7 @@ absl::StatusOr<event::Hello> ToHello(ConnectionId connection, const ProcessIdent
                         .engine = absl::CHexEscape(hello.engine()),
                         .floor = Bytes(hello.progress_floor_bytes())};
   // Numbers of another epoch may be somebody else's by now, where a journal was lost.
+  event.comes_back = resumes;
   if (resumes && frame.resume().epoch_seen() == epoch) event.resumes = SessionId(frame.resume().session_id());
   for (const v1::LeaseInventory& lease : frame.resume().inventory()) {
     const uint64_t slots = lease.active_slots() + lease.retiring_slots();

@@ -9,7 +9,7 @@
 namespace kvbroker {
 
 // Whether an operator drains the broker: a file in the runtime directory, so that it stays so over a restart of the broker and
-// ends with one of the machine. Thread-compatible.
+// ends with one of the machine (where that directory is in memory, as /run is). Thread-compatible.
 class DrainMark {
  public:
   explicit DrainMark(std::string path) : path_(std::move(path)) {}
