@@ -48,10 +48,10 @@ Command::Text DetachCommand::text() const {
           .examples =
               "  kvctl detach            where no session is left\n"
               "  kvctl detach --wait     admit no new sessions, wait for the last one to end, then let go\n"
-              "Under systemd it is not started again by itself, but by kvbrokerd@….socket where that listens: stop it\n"
-              "first. systemctl start kvbrokerd@0 begins anew, and admits sessions. Sessions end with their processes; "
-              "who\n"
-              "they are: kvctl sessions. A --wait that is interrupted leaves the broker drained.\n"};
+              "Under systemd it is not started again by itself, but by kvbrokerd@….socket where that listens:\n"
+              "stop it first. systemctl start kvbrokerd@0 begins anew, and admits sessions. Sessions end with\n"
+              "their processes; who they are: kvctl sessions. A --wait that is interrupted leaves the broker\n"
+              "drained.\n"};
 }
 
 void DetachCommand::Declare(CLI::App& app) {

@@ -51,11 +51,34 @@ void DropBlanksAtEnd(Line& line) {
   }
 }
 
+// A column of a bar.
+struct Cell {
+  absl::string_view character;
+  Style style;
+};
+
 // Where `bytes` lies on a bar, in eighths of a column; nothing alone is at 0.
 size_t Eighths(uint64_t bytes, uint64_t scale, size_t width) {
   if (bytes == 0 || scale == 0) return 0;
   const double share = std::min(1.0, static_cast<double>(bytes) / static_cast<double>(scale));
   return std::max<size_t>(1, static_cast<size_t>(std::lround(share * static_cast<double>(width * 8))));
+}
+
+// How many columns it fills, begun ones included.
+size_t ColumnsUpTo(uint64_t bytes, uint64_t scale, size_t width) { return (Eighths(bytes, scale, width) + 7) / 8; }
+
+// The cells, `width` of them, with the limit's mark behind what fills it.
+Line BarOf(std::vector<Cell> cells, std::optional<uint64_t> limit, uint64_t scale, size_t width) {
+  cells.resize(width, {"·", Style::kDim});
+  if (limit.has_value() && *limit < scale && width > 0) {
+    cells[std::min(ColumnsUpTo(*limit, scale, width), width - 1)] = {"│", Style::kBold};
+  }
+  Line bar;
+  for (const Cell& cell : cells) {
+    if (bar.empty() || bar.back().style != cell.style) bar.push_back({"", cell.style});
+    absl::StrAppend(&bar.back().text, cell.character);
+  }
+  return bar;
 }
 
 }  // namespace
@@ -95,6 +118,10 @@ std::string Cut(absl::string_view text, size_t width) {
   return absl::StrCat(First(text, width - 1), "…");
 }
 
+std::string FigureRow(absl::string_view name, absl::string_view figure, absl::string_view meaning) {
+  return absl::StrCat("  ", PadRight(name, 10), PadLeft(figure, 10), "  ", meaning, "\n");
+}
+
 std::string PadRight(absl::string_view text, size_t width) {
   return absl::StrCat(text, std::string(width - std::min(width, Width(text)), ' '));
 }
@@ -119,61 +146,29 @@ std::string Paint(const Line& line, Colour colour, size_t columns) {
   return painted;
 }
 
-Line Bar(const BarValues& values, size_t width, Style granted) {
+Line Bar(const BarValues& values, size_t width) {
   static constexpr const char* kParts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   const size_t eighths = Eighths(values.granted, values.scale, width);
-  const size_t filled = (eighths + 7) / 8;
-  size_t wanted = filled;
+  std::vector<Cell> cells(eighths / 8, {"█", Style::kGreen});
+  if (eighths % 8 > 0) cells.push_back({kParts[eighths % 8], Style::kGreen});
   if (values.wanted > values.granted) {
-    wanted = std::max((Eighths(values.wanted, values.scale, width) + 7) / 8, std::min(filled + 1, width));
+    const size_t wanted = ColumnsUpTo(values.wanted, values.scale, width);
+    cells.resize(std::max(wanted, std::min(cells.size() + 1, width)), {"░", Style::kYellow});
   }
-  const bool marked = values.limit.has_value() && *values.limit < values.scale && width > 0;
-  // The mark stands behind what fills the limit.
-  const size_t mark =
-      marked ? std::min((Eighths(*values.limit, values.scale, width) + 7) / 8, width - 1) : std::string::npos;
-
-  Line bar;
-  const auto add = [&bar](absl::string_view text, Style style) {
-    if (bar.empty() || bar.back().style != style) bar.push_back({"", style});
-    absl::StrAppend(&bar.back().text, text);
-  };
-  for (size_t i = 0; i < width; ++i) {
-    if (i == mark) {
-      add("│", Style::kBold);
-    } else if (i < eighths / 8) {
-      add("█", granted);
-    } else if (i < filled) {
-      add(kParts[eighths % 8], granted);
-    } else if (i < wanted) {
-      add("░", Style::kYellow);
-    } else {
-      add("·", Style::kDim);
-    }
-  }
-  return bar;
+  return BarOf(std::move(cells), values.limit, values.scale, width);
 }
 
 Line PartedBar(const std::vector<BarPart>& parts, uint64_t scale, std::optional<uint64_t> limit, size_t width) {
-  const auto columns = [&](uint64_t bytes) { return (Eighths(bytes, scale, width) + 4) / 8; };
-  std::vector<const BarPart*> cells;
+  const auto nearest = [&](uint64_t bytes) { return (Eighths(bytes, scale, width) + 4) / 8; };
+  std::vector<Cell> cells;
   uint64_t sum = 0;
   for (const BarPart& part : parts) {
     if (part.bytes == 0) continue;
     sum += std::min(part.bytes, scale - std::min(sum, scale));
-    const size_t end = std::min(std::max(columns(sum), cells.size() + 1), width);
-    cells.resize(std::max(end, cells.size()), &part);
+    const size_t end = std::min(std::max(nearest(sum), cells.size() + 1), width);
+    cells.resize(std::max(end, cells.size()), {part.character, part.style});
   }
-  const bool marked = limit.has_value() && *limit < scale && width > 0;
-  const size_t mark = marked ? std::min((Eighths(*limit, scale, width) + 7) / 8, width - 1) : std::string::npos;
-  static constexpr BarPart kEmpty = {.character = "·", .style = Style::kDim};
-  static constexpr BarPart kLimit = {.character = "│", .style = Style::kBold};
-  Line bar;
-  for (size_t i = 0; i < width; ++i) {
-    const BarPart& part = i == mark ? kLimit : i < cells.size() ? *cells[i] : kEmpty;
-    if (bar.empty() || bar.back().style != part.style) bar.push_back({"", part.style});
-    absl::StrAppend(&bar.back().text, part.character);
-  }
-  return bar;
+  return BarOf(std::move(cells), limit, scale, width);
 }
 
 std::string Sparkline(const std::vector<uint64_t>& values) {

@@ -33,6 +33,9 @@ std::string Cut(absl::string_view text, size_t width);
 std::string PadRight(absl::string_view text, size_t width);
 std::string PadLeft(absl::string_view text, size_t width);
 
+// A figure and what it means, a line: "  granted      8.0 GiB  to 2 sessions".
+std::string FigureRow(absl::string_view name, absl::string_view figure, absl::string_view meaning);
+
 enum class Colour { kNone, kAnsi };
 enum class Style { kPlain, kDim, kBold, kGreen, kYellow, kRed, kCyan };
 
@@ -55,7 +58,7 @@ struct BarValues {
 };
 
 // A bar of `width` columns. Whatever is more than nothing is seen; what is past the scale is cut off.
-Line Bar(const BarValues& values, size_t width, Style granted = Style::kGreen);
+Line Bar(const BarValues& values, size_t width);
 
 // A piece of a bar, in bytes; a character of its own tells it from the others without colours.
 struct BarPart {

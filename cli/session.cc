@@ -12,12 +12,11 @@
 #include "cli/session.h"
 
 #include <CLI/CLI.hpp>
-#include <numeric>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cli/connect.h"
 #include "cli/format.h"
+#include "cli/holding.h"
 #include "cli/json.h"
 #include "cli/policy_text.h"
 #include "common/base/status.h"
@@ -25,13 +24,9 @@
 namespace kvbroker::cli {
 namespace {
 
-std::string Row(absl::string_view name, absl::string_view figure, absl::string_view meaning) {
-  return absl::StrCat("  ", PadRight(name, 10), PadLeft(figure, 10), "  ", meaning, "\n");
-}
-
 // Nothing where there is nothing to tell.
 std::string SizeRow(absl::string_view name, uint64_t bytes, absl::string_view meaning) {
-  return bytes == 0 ? "" : Row(name, FormatSize(bytes), meaning);
+  return bytes == 0 ? "" : FigureRow(name, FormatSize(bytes), meaning);
 }
 
 absl::string_view Meaning(const admin::v1::Session& session) {
@@ -45,33 +40,33 @@ absl::string_view Meaning(const admin::v1::Session& session) {
 
 std::string RenderSession(const admin::v1::Session& session) {
   const admin::v1::Holding& holding = session.holding();
-  const uint64_t cached = std::accumulate(holding.cached_by_age().begin(), holding.cached_by_age().end(), uint64_t{0});
   const std::string engine = session.engine().empty() ? "" : absl::StrCat(", ", session.engine());
   return absl::StrCat(
       "session ", session.session_id(), " of ", session.tenant(), ", ", session.state(), ": ", Meaning(session), "\n\n",
-      Row("process", absl::StrCat(session.pid()),
-          absl::StrCat("of user ", session.uid(), engine, "; here for ", FormatDuration(session.age_ms()))),
-      Row("holds", FormatSize(session.granted()), absl::StrCat("in ", Count(session.arenas(), "arena"))),
+      FigureRow("process", absl::StrCat(session.pid()),
+                absl::StrCat("of user ", session.uid(), engine, "; here for ", FormatDuration(session.age_ms()))),
+      FigureRow("holds", FormatSize(session.granted()), absl::StrCat("in ", Count(session.arenas(), "arena"))),
       SizeRow("in flight", session.in_flight(), "of it: granted, and not imported yet"),
       SizeRow("returning", session.returning(), "of it: given back, and not seen as free yet"),
       SizeRow("pinned", holding.pinned(), "of it: not to be had"),
       SizeRow("in use", holding.preemptible() + holding.compactable(),
               "of it: by requests that could be put off, or moved"),
-      SizeRow("cached", cached, "of it: for requests that may come back"),
-      SizeRow("free", holding.spare() + holding.free(), "of it: given back at no cost"),
-      Row("wants", FormatSize(session.wanted()), "in all"),
+      SizeRow("cached", CachedBytes(holding), "of it: for requests that may come back"),
+      SizeRow("free", FreeBytes(holding), "of it: given back at no cost"),
+      FigureRow("wants", FormatSize(session.wanted()), "in all"),
       session.target() == UINT64_MAX
           ? ""
-          : Row("target", FormatSize(session.target()),
+          : FigureRow(
+                "target", FormatSize(session.target()),
                 absl::StrCat("the most it may hold", session.over_target() ? "; it is late with giving back" : "")),
       SizeRow("outside", session.external(), "beside its arenas: weights and the like"),
       SizeRow("trimmable", session.trimmable(), "of that: could be let go of at once"),
       session.response_ms() == 0
           ? ""
-          : Row("answers in", FormatDeadline(session.response_ms()), "the slowest of the last 8 times"),
+          : FigureRow("answers in", FormatDeadline(session.response_ms()), "the slowest of the last 8 times"),
       session.missed_targets() == 0
           ? ""
-          : Row("missed", absl::StrCat(session.missed_targets()), "times it did not give back by the deadline"));
+          : FigureRow("missed", absl::StrCat(session.missed_targets()), "times it did not give back by the deadline"));
 }
 
 Command::Text SessionCommand::text() const {
@@ -86,26 +81,22 @@ Command::Text SessionCommand::text() const {
 }
 
 void SessionCommand::Declare(CLI::App& app) {
-  app.add_option("SESSION", session_, "Its number, as kvctl sessions shows it")->required()->type_name("");
+  session_.Declare(app);
   app.add_flag("--forget", forget_, "Give it up");
 }
 
-absl::Status SessionCommand::Check() {
-  if (absl::SimpleAtoi(session_, &session_id_) && session_id_ > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", session_, "' is no number of a session, as kvctl sessions shows them"));
-}
+absl::Status SessionCommand::Check() { return session_.Check(); }
 
 absl::Status SessionCommand::Run(const Context& context) {
   KVB_ASSIGN_OR_RETURN(const Connection broker, Connection::Open(context.where));
   const bool json = context.output == Output::kJson;
   if (forget_) {
     admin::v1::ForgetSessionRequest request;
-    request.set_session_id(session_id_);
+    request.set_session_id(session_.id());
     KVB_ASSIGN_OR_RETURN(const admin::v1::ForgetSessionResponse response,
                          broker.Ask(&admin::v1::Admin::Stub::ForgetSession, request));
     context.console.out << (json ? ToJson(response)
-                                 : absl::StrCat("session ", session_id_, " is given up; of the ",
+                                 : absl::StrCat("session ", session_.id(), " is given up; of the ",
                                                 FormatSize(response.held()),
                                                 " it held, what is not back in 5 s counts as used by others\n"));
     return absl::OkStatus();
@@ -113,11 +104,11 @@ absl::Status SessionCommand::Run(const Context& context) {
   KVB_ASSIGN_OR_RETURN(const admin::v1::ListSessionsResponse sessions,
                        broker.Ask(&admin::v1::Admin::Stub::ListSessions, admin::v1::ListSessionsRequest()));
   for (const admin::v1::Session& session : sessions.sessions()) {
-    if (session.session_id() != session_id_) continue;
+    if (session.session_id() != session_.id()) continue;
     context.console.out << (json ? ToJson(session) : RenderSession(session));
     return absl::OkStatus();
   }
-  return absl::NotFoundError(absl::StrCat("no session ", session_id_));
+  return absl::NotFoundError(absl::StrCat("no session ", session_.id()));
 }
 
 }  // namespace kvbroker::cli

@@ -10,23 +10,15 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "cli/format.h"
 #include "cli/headline.h"
+#include "cli/holding.h"
 #include "cli/json.h"
 #include "common/base/status.h"
 
 namespace kvbroker::cli {
-namespace {
-
-uint64_t Cached(const admin::v1::Session& session) {
-  const auto& by_age = session.holding().cached_by_age();
-  return std::accumulate(by_age.begin(), by_age.end(), uint64_t{0});
-}
-
-}  // namespace
 
 std::string RenderSessions(const admin::v1::Status& status, const admin::v1::ListSessionsResponse& sessions) {
   const std::string headline = absl::StrCat(Headline(status), "\n\n");
@@ -52,7 +44,7 @@ std::string RenderSessions(const admin::v1::Status& status, const admin::v1::Lis
     table.AddRow({absl::StrCat(session.session_id()), session.tenant(), absl::StrCat(session.pid()), session.state(),
                   FormatSize(session.granted()), FormatSize(session.wanted()),
                   session.target() == UINT64_MAX ? "none" : FormatSize(session.target()),
-                  FormatSize(session.holding().spare() + session.holding().free()), FormatSize(Cached(session)),
+                  FormatSize(FreeBytes(session.holding())), FormatSize(CachedBytes(session.holding())),
                   FormatSize(session.in_flight()), FormatSize(session.returning()), FormatSize(session.external()),
                   FormatSize(session.trimmable()),
                   absl::StrCat(session.missed_targets(), session.over_target() ? ", late" : ""),

@@ -30,10 +30,6 @@
 namespace kvbroker::cli {
 namespace {
 
-std::string Row(absl::string_view name, absl::string_view figure, absl::string_view meaning) {
-  return absl::StrCat("  ", PadRight(name, 10), PadLeft(figure, 10), "  ", meaning, "\n");
-}
-
 std::string Heading(const admin::v1::Tenant& tenant) {
   return absl::StrCat(tenant.name(), ": ", ClassName(tenant.policy().tenant_class()), ", weight ",
                       tenant.policy().weight(), tenant.has_turn() ? ", has the turn: it is served next" : "", "\n");
@@ -42,22 +38,24 @@ std::string Heading(const admin::v1::Tenant& tenant) {
 std::string Figures(const admin::v1::Tenant& tenant) {
   const admin::v1::TenantPolicy& policy = tenant.policy();
   return absl::StrCat(
-      Row("granted", FormatSize(tenant.granted()),
-          absl::StrCat("to ", Count(tenant.sessions(), "session"), "; ", FormatSize(tenant.peak()),
-                       " at the most so far")),
-      Row("wanted", FormatSize(tenant.wanted()), "what it could use, what it holds included"),
-      Row("share", FormatSize(tenant.entitled()), "what it may have as things are"),
-      Row("limit", FormatLimit(policy), "never exceeded"),
-      Row("reserved", FormatSize(policy.reserved()), "never lent to others"),
-      Row("guarantee", FormatSize(policy.guarantee()),
+      FigureRow("granted", FormatSize(tenant.granted()),
+                absl::StrCat("to ", Count(tenant.sessions(), "session"), "; ", FormatSize(tenant.peak()),
+                             " at the most so far")),
+      FigureRow("wanted", FormatSize(tenant.wanted()), "what it could use, what it holds included"),
+      FigureRow("share", FormatSize(tenant.entitled()), "what it may have as things are"),
+      FigureRow("limit", FormatLimit(policy), "never exceeded"),
+      FigureRow("reserved", FormatSize(policy.reserved()), "never lent to others"),
+      FigureRow(
+          "guarantee", FormatSize(policy.guarantee()),
           absl::StrCat("lent while it is not used, and back within ", FormatDeadline(policy.guarantee_deadline_ms()))),
       tenant.external() == 0
           ? ""
-          : Row("outside", FormatSize(tenant.external()),
-                tenant.trimmable() == 0 ? "weights and the like"
-                                        : absl::StrCat("weights and the like; ", FormatSize(tenant.trimmable()),
-                                                       " of it only kept, and to be had")),
-      tenant.floor() == 0 ? "" : Row("floor", FormatSize(tenant.floor()), "what one of its longest requests needs"));
+          : FigureRow("outside", FormatSize(tenant.external()),
+                      tenant.trimmable() == 0 ? "weights and the like"
+                                              : absl::StrCat("weights and the like; ", FormatSize(tenant.trimmable()),
+                                                             " of it only kept, and to be had")),
+      tenant.floor() == 0 ? ""
+                          : FigureRow("floor", FormatSize(tenant.floor()), "what one of its longest requests needs"));
 }
 
 std::string Times(uint64_t n) { return n == 1 ? "once" : absl::StrCat(n, " times"); }

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/headline.h"
+#include "cli/holding.h"
 #include "cli/policy_text.h"
 
 namespace kvbroker::cli {
@@ -28,7 +28,6 @@ struct Layout {
   size_t name = 0;
   size_t bar = 0;
   size_t columns = kColumns;  // the first so many of them
-  bool Has(Column column) const { return column < columns; }
 };
 
 uint64_t MoreWanted(const admin::v1::Tenant& tenant) {
@@ -86,9 +85,8 @@ std::vector<BarPart> Parts(const admin::v1::Tenant& tenant) {
     left -= taken;
     return taken;
   };
-  const uint64_t free = take(holding.spare() + holding.free());
-  const uint64_t cached =
-      take(std::accumulate(holding.cached_by_age().begin(), holding.cached_by_age().end(), uint64_t{0}));
+  const uint64_t free = take(FreeBytes(holding));
+  const uint64_t cached = take(CachedBytes(holding));
   return {{left, "█", Style::kGreen},
           {cached, "▓", Style::kCyan},
           {free, "▒", Style::kDim},

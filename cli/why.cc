@@ -11,7 +11,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cli/format.h"
 #include "cli/json.h"
@@ -48,20 +47,14 @@ Command::Text WhyCommand::text() const {
               "SESSION is a number that kvctl sessions shows.\n"};
 }
 
-void WhyCommand::Declare(CLI::App& app) {
-  app.add_option("SESSION", session_, "Its number, as kvctl sessions shows it")->required()->type_name("");
-}
+void WhyCommand::Declare(CLI::App& app) { session_.Declare(app); }
 
-absl::Status WhyCommand::Check() {
-  if (absl::SimpleAtoi(session_, &session_id_) && session_id_ > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", session_, "' is no number of a session, as kvctl sessions shows them"));
-}
+absl::Status WhyCommand::Check() { return session_.Check(); }
 
 absl::Status WhyCommand::Run(const Context& context) {
   KVB_ASSIGN_OR_RETURN(const Connection broker, Connection::Open(context.where));
   admin::v1::WhyRequest request;
-  request.set_session_id(session_id_);
+  request.set_session_id(session_.id());
   KVB_ASSIGN_OR_RETURN(const admin::v1::WhyResponse response, broker.Ask(&admin::v1::Admin::Stub::Why, request));
   context.console.out << (context.output == Output::kJson ? ToJson(response) : RenderWhy(response));
   return absl::OkStatus();

@@ -1,10 +1,10 @@
 #ifndef KVBROKER_CLI_WHY_H_
 #define KVBROKER_CLI_WHY_H_
 
-#include <cstdint>
 #include <string>
 
 #include "cli/command.h"
+#include "cli/session_argument.h"
 #include "proto/admin.pb.h"
 
 namespace kvbroker::cli {
@@ -21,8 +21,7 @@ class WhyCommand : public Command {
   absl::Status Run(const Context& context) override;
 
  private:
-  std::string session_;
-  uint64_t session_id_ = 0;  // made by Check
+  SessionArgument session_;
 };
 
 }  // namespace kvbroker::cli
