@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
   esac
   shift 2
 done
-[[ $every =~ ^([1-9][0-9]*)?$ ]] || { printf 'cdi.sh: --every %q is no number of seconds\n' "$every" >&2; exit 2; }
+[[ -z $every || ( $every =~ ^[0-9]+(\.[0-9]+)?$ && $every =~ [1-9] ) ]] || { printf 'cdi.sh: --every %q is no number of seconds\n' "$every" >&2; exit 2; }
 [ -z "$every" ] || [ -n "$output" ] || { echo "cdi.sh: --every goes with --output" >&2; exit 2; }
 # It is written into the file as it is, and means the same to whoever reads that.
 [[ $root =~ ^/[A-Za-z0-9/_.-]+$ ]] || { printf 'cdi.sh: --runtime-dir %q is no plain absolute path\n' "$root" >&2; exit 2; }

@@ -353,7 +353,7 @@ class CdiTest(Case):
         self.assertEqual(process.wait(5), 0)
 
     def test_wrong_arguments_are_refused(self) -> None:
-        for arguments in (["--no"], ["--every", "1"], ["--runtime-dir", 'a"b'], ["--runtime-dir", "relative"]):
+        for arguments in (["--no"], ["--every", "1"], ["--output", "/tmp/x", "--every", "0.0"], ["--output", "/tmp/x", "--every", "soon"], ["--runtime-dir", 'a"b'], ["--runtime-dir", "relative"]):
             ran = cdi(*arguments)
             self.assertEqual((ran.returncode, ran.stdout), (2, ""), arguments)
             self.assertTrue(ran.stderr)
