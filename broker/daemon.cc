@@ -178,13 +178,6 @@ absl::Status Serve(const BrokerConfig& config, const std::function<std::optional
     KVB_ASSIGN_OR_RETURN(std::unique_ptr<AdminService> admin,
                          AdminService::Start(dir.admin_socket(), *broker, *loop, device.info(),
                                              {.policies = store, .drain_mark = drain_mark}));
-    for (const std::string& path : systemds) {
-      const bool used =
-          path == dir.engine_socket() || std::any_of(tenant_sockets.begin(), tenant_sockets.end(),
-                                                     [&](const auto& entry) { return entry.second == path; });
-      if (!used)
-        LogWarning("systemd listens on ", path, ", where this broker serves nobody: its own is ", dir.engine_socket());
-    }
     KVB_RETURN_IF_ERROR(dir.AdmitToAdmin(kOperators));
     const DeviceInfo& info = device.info();
     const std::unique_ptr<ZeroingWatch> zeroing =

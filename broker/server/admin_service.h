@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "broker/config/policy_store.h"
@@ -79,6 +80,10 @@ class AdminService : public admin::v1::Admin::Service {
   // which `change` returns in words.
   grpc::Status Audited(const grpc::ServerContext& context, const std::string& what,
                        const std::function<absl::StatusOr<std::string>()>& change);
+  // What was checked is kept on disk, and then made on the loop: what was answered is not forgotten. Returns the broker as it is
+  // then; UNAVAILABLE: it could not be kept, or it is `kept` for the next broker, as this one is ending.
+  absl::StatusOr<BrokerReport> KeepAndMake(const Arbiter::CheckedChange& checked, const std::function<void()>& make,
+                                           absl::string_view kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
   absl::StatusOr<std::string> Set(const admin::v1::SetTenantRequest& request, admin::v1::SetTenantResponse& response)
       ABSL_LOCKS_EXCLUDED(change_mu_);
   absl::StatusOr<std::string> Delete(const admin::v1::DeleteTenantRequest& request,

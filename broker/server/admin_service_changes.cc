@@ -61,6 +61,18 @@ grpc::Status AdminService::Audited(const grpc::ServerContext& context, const std
 
 // ---------------------------------------------------------------- policies
 
+absl::StatusOr<BrokerReport> AdminService::KeepAndMake(const Arbiter::CheckedChange& checked,
+                                                       const std::function<void()>& make, absl::string_view kept) {
+  KVB_RETURN_IF_ERROR(policies_.Save(checked.set_tenants, checked.revision));
+  BrokerReport report;
+  const bool made = loop_.Call([&] {
+    make();
+    report = broker_.Report();
+  });
+  if (!made) return absl::UnavailableError(absl::StrCat("the broker is ending; ", kept, " for the next one"));
+  return report;
+}
+
 grpc::Status AdminService::SetTenant(grpc::ServerContext* context, const admin::v1::SetTenantRequest* request,
                                      admin::v1::SetTenantResponse* response) {
   return Audited(*context, absl::StrCat("SetTenant tenant=", Quoted(request->tenant())),
@@ -93,14 +105,9 @@ absl::StatusOr<std::string> AdminService::Set(const admin::v1::SetTenantRequest&
   });
   if (!asked) return IsEnding();
   KVB_RETURN_IF_ERROR(checked.status());
-  // On disk first: what was answered is not forgotten.
-  KVB_RETURN_IF_ERROR(policies_.Save(checked->set_tenants, checked->revision));
-  BrokerReport report;
-  const bool made = loop_.Call([&] {
-    broker_.SetTenant(change.tenant, change.policy);
-    report = broker_.Report();
-  });
-  if (!made) return absl::UnavailableError("the broker is ending; the policy is kept for the next one");
+  KVB_ASSIGN_OR_RETURN(const BrokerReport report,
+                       KeepAndMake(
+                           *checked, [&] { broker_.SetTenant(change.tenant, change.policy); }, "the policy is kept"));
   FillPolicy(change.policy, *response.mutable_policy());
   response.set_revision(checked->revision);
   const BrokerReport::Tenant* tenant = FindTenant(report, change.tenant);
@@ -128,13 +135,9 @@ absl::StatusOr<std::string> AdminService::Delete(const admin::v1::DeleteTenantRe
   });
   if (!asked) return IsEnding();
   KVB_RETURN_IF_ERROR(checked.status());
-  KVB_RETURN_IF_ERROR(policies_.Save(checked->set_tenants, checked->revision));
-  BrokerReport report;
-  const bool made = loop_.Call([&] {
-    broker_.DeleteTenant(request.tenant());
-    report = broker_.Report();
-  });
-  if (!made) return absl::UnavailableError("the broker is ending; the tenant is deleted for the next one");
+  KVB_ASSIGN_OR_RETURN(const BrokerReport report,
+                       KeepAndMake(
+                           *checked, [&] { broker_.DeleteTenant(request.tenant()); }, "the tenant is deleted"));
   response.set_revision(checked->revision);
   if (const BrokerReport::Tenant* tenant = FindTenant(report, request.tenant())) {
     response.set_configured(true);
@@ -172,16 +175,16 @@ absl::StatusOr<std::string> AdminService::TrimTo(const admin::v1::TrimRequest& r
     const BrokerReport::Tenant* row = FindTenant(now, request.tenant());
     tenant = row == nullptr ? std::nullopt : std::optional(*row);
   };
-  bool asked = loop_.Call([&] {
-    to = ToSize(request.to(), Whole(broker_.Report()));
+  const bool asked = loop_.Call([&] {
+    const BrokerReport now = broker_.Report();
+    to = ToSize(request.to(), Whole(now));
     if (!to.ok()) return;
-    look();
     const absl::Status begins = broker_.Squeeze(request.tenant(), *to, within);
     if (!begins.ok()) {
       to = begins;
       return;
     }
-    before = tenant->charged;
+    before = FindTenant(now, request.tenant())->charged;
     look();
     number = tenant->squeezes;
   });

@@ -60,6 +60,9 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Create(const Options& options, c
   std::unique_ptr<Broker> broker(new Broker(options, policy, device, journal, loop, std::move(inherited)));
   KVB_RETURN_IF_ERROR(broker->Open(options.engine_socket, ""));
   for (const auto& [tenant, socket] : options.tenant_sockets) KVB_RETURN_IF_ERROR(broker->Open(socket, tenant));
+  for (const std::string& path : broker->inherited_.left()) {
+    LogWarning("systemd listens on ", path, ", where this broker serves nobody: its own is ", options.engine_socket);
+  }
   broker->Recover(Accounts(journal.accounts()));
   broker->Sampled(memory);
   for (const Door& door : broker->doors_) KVB_RETURN_IF_ERROR(broker->Listen(door));

@@ -6,10 +6,9 @@
 #include <unistd.h>
 
 #include <cstddef>
-#include <cstdlib>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/string_view.h"
+#include "broker/server/take_variable.h"
 #include "common/base/log.h"
 
 namespace kvbroker {
@@ -17,13 +16,6 @@ namespace {
 
 constexpr int kFirst = 3;  // SD_LISTEN_FDS_START
 constexpr int kMost = 1024;
-
-std::string TakeVariable(const char* name) {
-  const char* value = std::getenv(name);
-  std::string taken = value == nullptr ? "" : value;
-  unsetenv(name);
-  return taken;
-}
 
 int Option(int fd, int option) {
   int value = 0;
@@ -46,7 +38,7 @@ std::string PathOf(int fd) {
 InheritedSockets InheritedSockets::FromEnvironment() {
   const std::string pid_text = TakeVariable("LISTEN_PID");
   const std::string count_text = TakeVariable("LISTEN_FDS");
-  unsetenv("LISTEN_FDNAMES");
+  TakeVariable("LISTEN_FDNAMES");
   InheritedSockets inherited;
   int pid = 0;
   int count = 0;
@@ -63,6 +55,12 @@ InheritedSockets InheritedSockets::FromEnvironment() {
     inherited.sockets_[path] = std::move(fd);
   }
   return inherited;
+}
+
+std::vector<std::string> InheritedSockets::left() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, socket] : sockets_) paths.push_back(path);
+  return paths;
 }
 
 std::optional<UniqueFd> InheritedSockets::Take(const std::string& path) {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "common/base/unique_fd.h"
 
@@ -24,6 +24,8 @@ class InheritedSockets {
   const std::set<std::string>& paths() const { return paths_; }
   // The one that listens at `path`, non-blocking; none: there is none, or it was taken.
   std::optional<UniqueFd> Take(const std::string& path);
+  // The paths of those that were not taken.
+  std::vector<std::string> left() const;
 
  private:
   std::map<std::string, UniqueFd> sockets_;

@@ -6,13 +6,13 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "broker/server/take_variable.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
@@ -21,13 +21,6 @@ namespace {
 
 // Twice within the time that the watchdog gives, and once more.
 constexpr int kFeedsPerWatchdog = 3;
-
-std::string TakeVariable(const char* name) {
-  const char* value = std::getenv(name);
-  std::string taken = value == nullptr ? "" : value;
-  unsetenv(name);
-  return taken;
-}
 
 }  // namespace
 
