@@ -288,6 +288,13 @@ TEST_F(RunTest, TrimsATenantOnce) {
   ExpectUsageError({"trim", "chat", "--to", "1G", "--within", "1h"}, "'1h'");
 }
 
+TEST_F(RunTest, SaysWhatTheBrokerSaysOfATrimThatWasNotAnswered) {
+  broker_.Fail({grpc::StatusCode::DEADLINE_EXCEEDED, "tenant chat holds 1 GiB after 1s, not 0 B (it held 8 GiB)"});
+  const Outcome outcome = Ask({"trim", "chat", "--to", "0", "--within", "1s"});
+  EXPECT_EQ(outcome.exit_code, kExitFailed);
+  EXPECT_EQ(outcome.err, "kvctl: tenant chat holds 1 GiB after 1s, not 0 B (it held 8 GiB)\n");
+}
+
 TEST_F(RunTest, DrainsAndWaitsForTheLastSession) {
   const Outcome outcome = Ask({"drain", "--wait"});
   EXPECT_EQ(outcome.exit_code, kExitOk);
